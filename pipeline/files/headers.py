@@ -45,7 +45,7 @@ from pipeline.frame import Exposure, FrameRefused
 # Of a filter wheel among several.
 EMPTY_SLOTS = (
     *("air", "clear", "clr", "open", "none", "empty", "out", "free", "hole", "n/a"),
-    *("blank", "home", "no filter", "no_filter", "nofilter", "null", "unknown", "unused"),
+    *("blank", "dummy", "home", "no filter", "no_filter", "nofilter", "null", "unknown", "unused"),
 )
 WHEELS = (
     *(f"FILTER{wheel}" for wheel in ("1", "2", "3", "4", "A", "B", "01", "02", "03")),

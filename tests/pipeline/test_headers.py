@@ -184,7 +184,7 @@ def test_two_filters_in_the_light_are_another_than_one_of_them():
     assert filter_of(Header({"FILTER1": "GG455", "FILTER2": "i", "FILTER3": "open"})) == "GG455+i"
 
 
-@pytest.mark.parametrize("other", ["V", 0, "-", "blank", "no filter", "unknown", "Home"])
+@pytest.mark.parametrize("other", ["V", 0, "-", "blank", "no filter", "unknown", "Home", "Dummy"])
 def test_one_filter_is_called_by_its_name_alone_whatever_stands_for_none_beside_it(other):
     assert filter_of(Header({"FILTER1": "V", "FILTERA": other})) == "V"
     assert filter_of(Header({"FILTER1": other, "FILTER01": "V"})) == "V"
