@@ -21,7 +21,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "TEXPTIME", "ELAPTIME", "PEXP"),
     # Of each of the frames that the camera added up: Keck, IRTF, ESO.
     "integration_s": ("ITIME", "HIERARCH ESO DET DIT"),
-    "coadds": ("COADDS", "CO_ADDS", "HIERARCH ESO DET NDIT"),
+    "coadds": ("COADDS", "CO_ADDS"),  # not of ESO: HAWK-I stores the mean of them, VIRCAM their sum
     "exposure": ("XPOSURE",),  # of the FITS Standard 4.0: in the unit of its times
     "time_unit": ("TIMEUNIT",),
     "filter": (

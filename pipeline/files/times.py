@@ -8,11 +8,11 @@ In order of trust:
 4. the start as one number (``MJD-OBS``, ``JD``, …), unless it is that of a day alone.
 
 The start plus half the exposure is the middle, or half of ``TELAPSE`` (FITS Standard 4.0, section 9.4), which
-has the gaps in it; where neither is known, it is between start and end, if the header tells when it ended
-(``DATE-END``, ``MJD-END``). Of SDSS's scans, in which the sky drifts over the
-detector while it is read, the time is that at which the first row was read, and so when its exposure ended:
-each row follows after the one before. Their middle is that of the row in the middle. ``TIMESYS`` applies to
-times without an offset.
+has the gaps in it, or of all of ESO's integrations, of which the exposure may be one; where neither is known,
+it is between start and end, if the header tells when it ended (``DATE-END``, ``MJD-END``). Of SDSS's scans,
+in which the sky drifts over the detector while it is read, the time is that at which the first row was read,
+and so when its exposure ended: each row follows after the one before. Their middle is that of the row in the
+middle. ``TIMESYS`` applies to times without an offset.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ START_TIMES = (
     "UTIME",
     "EXPSTART",
 )
+INTEGRATIONS = ("HIERARCH ESO DET DIT",), ("HIERARCH ESO DET NDIT",)  # their length and how many
 END_DATES = ("DATE-END",)
 END_MJDS = ("MJD-END",)
 ROW_CLOCKS = ("C_OBS",)  # of SDSS: "CCD row clock rate (usec/row)"
@@ -125,9 +126,11 @@ def _until_middle_s(look: Look, exposure_s: float) -> float:
 
 
 def _elapsed_s(look: Look) -> float:
-    """From start to end by ``TELAPSE``: with what was lost in between it is more than the exposure."""
+    """From start to end by ``TELAPSE`` or by integrations: more than the exposure, where there are gaps."""
     unit_s = TIME_UNITS_S.get(str(look(("TIMEUNIT",)) or "s"))
-    return (_positive(look(("TELAPSE",))) or 0.0) * (unit_s or 0.0)
+    integration_s, count = (_positive(look(keywords)) for keywords in INTEGRATIONS)
+    told_s = (_positive(look(("TELAPSE",))) or 0.0) * (unit_s or 0.0)
+    return max(told_s, (integration_s or 0.0) * (count or 1.0))
 
 
 def tells_middle(look: Look) -> bool:

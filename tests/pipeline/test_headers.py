@@ -88,7 +88,6 @@ def test_a_file_of_weights_or_flags_is_refused(cards):
         ({"ITIME": 30.0, "COADDS": 0}, 30.0),
         ({"ITIME": 30000, "COADDS": 4, "ELAPTIME": 120.0}, 120.0),  # Keck's archive tells the whole itself
         ({"EXPTIME": 120.0, "COADDS": 4}, 120.0),  # nothing says that it is of a part
-        ({"EXPTIME": 10.0, "HIERARCH ESO DET DIT": 10.0, "HIERARCH ESO DET NDIT": 6}, 60.0),  # it is of one
         ({"EXPTIME": 60.0, "HIERARCH ESO DET DIT": 10.0, "HIERARCH ESO DET NDIT": 6}, 60.0),
     ],
 )

@@ -326,3 +326,12 @@ def test_an_exposure_of_unknown_length_is_told_where_its_middle_is_not_known(car
     said = unknown_length(header, exposure_of(header, "a").exposure_s)
     assert (said or "").startswith(told or "")
     assert (said is None) == (told is None)
+
+
+@pytest.mark.parametrize(("told", "seconds"), [(10.0, 10.0), (60.0, 60.0), (None, 10.0)])
+def test_the_middle_of_integrations_is_that_of_all_and_the_length_is_as_it_is_told(told, seconds):
+    """Where a file holds their mean, darks and zeropoints are of the length of one."""
+    cards = {"DATE-OBS": "2020-01-01T00:00:00", "HIERARCH ESO DET DIT": 10.0, "HIERARCH ESO DET NDIT": 6}
+    found = exposure_of(Header(cards | ({} if told is None else {"EXPTIME": told})), "x")
+    assert found.exposure_s == seconds
+    assert found.mjd == pytest.approx(58849.0 + 30.0 / 86400.0, abs=1e-9)
