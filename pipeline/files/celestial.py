@@ -113,8 +113,11 @@ def _without_place(wcs: WCS, corners: Places) -> str | None:
     """One sentence where the pixels have no places, or are as wide as those of no camera."""
     scale = float(np.linalg.det(wcs.pixel_scale_matrix))
     places = [wcs.wcs_pix2world(corners, 0), wcs.all_pix2world(corners, 0)]
-    if not np.isfinite(places).all() or not math.isfinite(scale) or scale == 0.0:
+    has_place = np.isfinite(places).all(axis=(0, 2))
+    if not has_place[3] or not math.isfinite(scale) or scale == 0.0:
         return UNREADABLE
+    if not has_place.all():
+        return f"{LEFT_OUT}: a corner of the frame has no place on the sky by it; cut off what is beyond"
     width_deg = math.sqrt(abs(scale))
     if abs(scale) > LARGEST_PIXEL_DEG**2:
         wide = f"a pixel is {width_deg:.3g} deg wide"

@@ -106,6 +106,13 @@ def test_a_pixel_may_be_much_longer_than_wide():
     assert remark is None
 
 
+def test_a_corner_beyond_the_sky_is_told_as_such():
+    """As in the square frame of a camera that sees all of a round sky."""
+    wcs, remark = read(header(("RA---ZEA", "DEC--ZEA"), CD1_1=-0.4, CD1_2=0.0, CD2_1=0.0, CD2_2=0.4))
+    assert wcs is None
+    assert "a corner of the frame has no place on the sky" in (remark or "")
+
+
 def without(*keywords: str, **cards) -> fits.Header:
     """A header as capture programs write it before a plate is solved: some keywords are not there."""
     made = header(**cards)
