@@ -113,7 +113,7 @@ def _without_place(wcs: WCS, corners: Places) -> str | None:
     """One sentence where the pixels have no places, or are as wide as those of no camera."""
     scale = float(np.linalg.det(wcs.pixel_scale_matrix))
     places = [wcs.wcs_pix2world(corners, 0), wcs.all_pix2world(corners, 0)]
-    has_place = np.isfinite(places).all(axis=(0, 2))
+    has_place: NDArray[np.bool_] = np.all(np.isfinite(places), axis=(0, 2))
     if not has_place[3] or not math.isfinite(scale) or scale == 0.0:
         return UNREADABLE
     if not has_place.all():
