@@ -16,9 +16,8 @@ from scipy.spatial import cKDTree
 
 from core.vocabulary import MaskPlane
 from pipeline.frame import Difference, FrameRefused, Image, MaskImage
-from pipeline.subtraction.left_over import sky_error
 
-BRIGHT = 20.0  # flux errors of the sky that a star must have to tell
+BRIGHT = 20.0  # flux errors that a star must have to tell, where it is: parts of a frame may be far noisier
 LEFT = 0.25  # of its flux, at least, is left of a star that is not subtracted; a wrong PSF leaves less
 NEAREST = 20  # stars that judge a place
 MOST = 0.9  # of them: changes may be many, but stars that stayed what they are lie between them
@@ -43,9 +42,10 @@ def mask_unsubtracted(flux: Image, flux_err: Image, mask: MaskImage, stars: Ligh
     flux, flux_err : (height, width) float32
         The flux of a point source at each pixel of a difference, and its error.
     mask : (height, width) uint16
-        Gets `MaskPlane.UNSUBTRACTED`; what is masked already tells nothing.
-    stars : (x, y, flux)
-        Those of both frames, in the units of ``flux``: one that is in both tells twice.
+        Gets `MaskPlane.UNSUBTRACTED` as far as the frame reaches; what is masked already tells nothing.
+    lights : iterable of (x, y, flux)
+        The stars of either frame in the units of ``flux``. Each list judges by itself: behind a cloud the new
+        frame has none that could be left.
     fwhm : float
         Of the wider PSF, in pixels.
 
@@ -66,7 +66,7 @@ def mask_unsubtracted(flux: Image, flux_err: Image, mask: MaskImage, stars: Ligh
             share,
             MOST_OF_FRAME,
         )
-    mask[whole] |= UNSUBTRACTED
+    mask[whole & ((mask & MaskPlane.EDGE) == 0)] |= UNSUBTRACTED
 
 
 def unsubtracted_part(difference: Difference) -> str | None:
@@ -76,10 +76,11 @@ def unsubtracted_part(difference: Difference) -> str | None:
         return None
     parts, count = ndimage.label(left_out, structure=np.ones((3, 3)))
     sizes = np.bincount(parts.ravel())[1:]
+    searched = (difference.mask & ~UNSUBTRACTED) == 0
     y, x = ndimage.center_of_mass(left_out, parts, int(sizes.argmax()) + 1)
     places = f"around pixel {x:.0f}, {y:.0f} of the reference" + (" and elsewhere" if count > 1 else "")
     return (
-        f"{left_out.mean():.1%} of the frame is left out, {places}: "
+        f"{left_out[searched].mean():.1%} of the frame is left out, {places}: "
         "the stars there are not where the reference has them, or not as bright."
     )
 
@@ -109,7 +110,7 @@ def _judged(
     height, width = mask.shape
     inside = (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
     rows, columns, light = rows[inside], columns[inside], stars[2][inside]
-    tells = (mask[rows, columns] == 0) & (light > BRIGHT * sky_error(flux_err))
+    tells = (mask[rows, columns] == 0) & (light > BRIGHT * flux_err[rows, columns])
     rows, columns, light = rows[tells], columns[tells], light[tells]
     halo = np.median(_around(flux, rows, columns, round(HALO_FWHM * fwhm)), axis=0)
     beside = _around(flux, rows, columns, max(1, round(SIDE_FWHM * fwhm)))

@@ -88,11 +88,41 @@ def test_masked_and_faint_stars_tell_nothing():
     assert not left_out(flux, flux_err, mask, stars).any()
 
 
+def test_noise_leaves_nothing_out_however_much_quieter_the_rest_is():
+    """As where a coadd has fewer frames, or in a bright nebula: 25 % of faint stars is noise there."""
+    flux, flux_err, mask, stars = difference_of(lambda x, y, _: np.zeros(x.size))
+    flux_err[:, SIDE // 2 :] = 40.0
+    noise = np.random.default_rng(5).normal(size=flux.shape).astype(np.float32)
+    assert not left_out(flux + noise * flux_err, flux_err, mask, stars).any()
+
+
+def test_dead_pixels_of_no_noise_do_not_make_noise_of_stars():
+    flux, flux_err, mask, (x, y, light) = difference_of(lambda x, y, _: np.zeros(x.size))
+    mask[:, SIDE // 2 :] = MaskPlane.BAD
+    flux_err[...] = 40.0
+    flux_err[:, SIDE // 2 :] = 0.0
+    noise = np.random.default_rng(5).normal(size=flux.shape).astype(np.float32)
+    assert not left_out(flux + noise * flux_err, flux_err, mask, (x, y, light)).any()
+
+
 def test_a_frame_is_refused_most_of_whose_stars_are_left():
     with pytest.raises(FrameRefused, match="not where its reference has them") as refused:
         left_out(*difference_of(lambda x, y, _: 1.0 * (x > 0.3 * SIDE)))
     assert refused.value.value == pytest.approx(0.7, abs=0.06)
     assert refused.value.limit == 0.5
+
+
+def test_nothing_is_left_out_beyond_a_frame_nor_told_of(pair):
+    """A frame on a third of its reference, a third of that behind the dome."""
+    flux, flux_err, mask, (x, y, light) = difference_of(lambda x, y, _: 1.0 * ((x > 150) & (x < 200)))
+    mask[:, 200:] = MaskPlane.EDGE
+    found = left_out(flux, flux_err, mask, (x, y, light))
+    assert not found[:, 200:].any()
+    share = found[:, :200].mean()
+    assert share == pytest.approx(0.35, abs=0.15)
+    said = unsubtracted_part(replace(subtract(*pair, Settings()), mask=mask))
+    assert said is not None
+    assert said.startswith(f"{share:.1%} of the frame is left out, around pixel 1")
 
 
 @pytest.fixture(scope="module")
