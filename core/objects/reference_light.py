@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlmodel import Session, col, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from core.database.store import Store
 from core.database.tables import Reference, SkyObject
@@ -16,6 +20,7 @@ from core.vocabulary import Label, ReviewState
 FADES_DAYS = 100.0
 ALWAYS_SHINE = (Label.VARIABLE, Label.MOVING)  # or shine elsewhere
 _BATCH = 2000  # ids of one query
+_FRAMES = (Reference.mjd_first, Reference.mjd_last)
 
 
 def seen_meanwhile(store: Store, reference: Reference) -> list[str]:
@@ -51,7 +56,7 @@ def holders(store: Store, object_ids: Sequence[int]) -> list[int]:
     with store.read() as session:
         for start in range(0, len(object_ids), _BATCH):
             some = col(SkyObject.id).in_(object_ids[start : start + _BATCH])
-            found |= holders_of(session, session.exec(select(SkyObject).where(some)).all())
+            found |= holders_of(session, session.scalars(select(SkyObject).where(some)).all())
     return sorted(found)
 
 
@@ -60,13 +65,19 @@ def holders_of(session: Session, objects: Sequence[SkyObject]) -> set[int]:
     transients = [row for row in objects if _is_transient(row)]
     if not transients:
         return set()
-    dated = select(Reference).where(col(Reference.is_current), col(Reference.mjd_last).is_not(None))
-    return {
-        each.id or 0
-        for each in session.exec(dated)
-        for row in transients
-        if _shone(row, each) and _lies_in(row, each)
-    }
+    columns = (Reference.id, Reference.ra, Reference.dec, Reference.radius_deg, *_FRAMES)
+    dated = [col(each).is_not(None) for each in _FRAMES]
+    references = session.execute(select(*map(col, columns)).where(col(Reference.is_current), *dated)).all()
+    number, ra, dec, radius, first, last = _values(references, len(columns))[:, :, None]
+    rows = [(row.reference_id, row.ra, row.dec, row.first_mjd, row.last_mjd) for row in transients]
+    grid, their_ra, their_dec, seen, seen_last = _values(rows, 5)
+    shone = (seen <= last) & (first <= seen_last + FADES_DAYS)
+    pairs = np.nonzero(shone & (np.abs(their_dec - dec) <= radius))
+    of, which = pairs[0], pairs[1]
+    apart = separation_deg(ra[of, 0], dec[of, 0], their_ra[which], their_dec[which])
+    on_grid = shone & ~np.isfinite(their_ra + their_dec) & (grid == number)
+    found = np.concatenate([number[of[apart <= radius[of, 0]], 0], number[on_grid.any(axis=1), 0]])
+    return {int(each) for each in found}
 
 
 def told(references: Sequence[int], objects: int = 1) -> str:
@@ -86,19 +97,9 @@ def told(references: Sequence[int], objects: int = 1) -> str:
     )
 
 
-def _shone(row: SkyObject, reference: Reference) -> bool:
-    """Whether an object shone, or may have, while the frames of a reference were taken."""
-    first, last = reference.mjd_first, reference.mjd_last
-    if row.first_mjd is None or row.last_mjd is None or first is None or last is None:
-        return False
-    return row.first_mjd <= last and first <= row.last_mjd + FADES_DAYS
-
-
-def _lies_in(row: SkyObject, reference: Reference) -> bool:
-    if row.ra is None or row.dec is None:
-        return row.reference_id == reference.id
-    ra, dec, radius = reference.ra, reference.dec, reference.radius_deg or 0.0
-    return ra is not None and dec is not None and float(separation_deg(ra, dec, row.ra, row.dec)) <= radius
+def _values(rows: Sequence[Sequence[Any]], columns: int) -> NDArray[np.float64]:
+    """The columns of rows, NaN where there is nothing."""
+    return np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, columns).T
 
 
 def _is_transient(row: SkyObject) -> bool:

@@ -1,6 +1,7 @@
 """Where the light of a transient is in a reference, the verdict that it is real tells so."""
 
 import pytest
+from sqlalchemy import Engine, event
 
 from core.database.store import Store
 from core.frames import references
@@ -82,6 +83,44 @@ def test_a_card_tells_it_once_its_object_was_judged_real_and_to_no_blind_reviewe
     assert card.in_references == (row.id,)
     assert hidden(card, keep="vera").in_references == ()
     assert hidden(card, keep="ada").in_references == (row.id,)
+
+
+def test_of_many_each_is_held_by_those_that_it_lies_in_and_what_they_were_made_of_is_not_read(
+    sqlite_store: Store,
+) -> None:
+    """Around the pole and where right ascension begins anew; a coadd's list of frames may be long."""
+    middles = [(0.01, 0.0), (359.99, 0.0), (120.0, 89.9), (10.0, 0.1)]
+    rows = [
+        references.add(
+            sqlite_store,
+            reference_facts(
+                number,
+                ra=ra,
+                dec=dec,
+                radius_deg=0.15,
+                mjd_first=60000.0 + 300.0 * (number > 2),
+                mjd_last=60400.0,
+            ),
+        )
+        for number, (ra, dec) in enumerate(middles, 1)
+    ]
+    places = [(359.9, 0.01), (300.0, 89.96), (10.0, 0.0), (0.1, 0.12), (180.0, -40.0)]
+    objects = [
+        add_object(
+            sqlite_store, **A_SUPERNOVA | {"ra": ra, "dec": dec, "zone": zone_of(dec), "last_mjd": last}
+        )
+        for (ra, dec) in places
+        for last in (60005.0, 60205.0)
+    ]
+    said: list[str] = []
+    event.listen(Engine, "before_cursor_execute", listener := lambda *given: said.append(given[2]))
+    numbers = [row.id for row in rows]
+    held = [[numbers.index(each) for each in holders(sqlite_store, [one])] for one in objects]
+    together = holders(sqlite_store, objects)
+    event.remove(Engine, "before_cursor_execute", listener)
+    assert held == [[0, 1], [0, 1], [], [2], [], [3], [0], [0], [], []]
+    assert together == numbers
+    assert not any("sources" in each for each in said)
 
 
 def test_it_is_told_with_what_ends_it() -> None:
