@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from core.vocabulary import MaskPlane
 from pipeline.frame import Difference, FrameRefused, Image, MaskImage
 
-BRIGHT = 20.0  # flux errors that a star must have to tell, where it is: parts of a frame may be far noisier
+BRIGHT = 20.0  # flux errors of the sky around it that a star must have to tell; its own hold what scatters
 LEFT = 0.25  # of its flux, at least, is left of a star that is not subtracted; a wrong PSF leaves less
 NEAREST = 20  # stars that judge a place
 MOST = 0.9  # of them: changes may be many, but stars that stayed what they are lie between them
@@ -110,9 +110,11 @@ def _judged(
     height, width = mask.shape
     inside = (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
     rows, columns, light = rows[inside], columns[inside], stars[2][inside]
-    tells = (mask[rows, columns] == 0) & (light > BRIGHT * flux_err[rows, columns])
+    away = round(HALO_FWHM * fwhm)
+    tells = mask[rows, columns] == 0
+    tells &= light > BRIGHT * np.median(_around(flux_err, rows, columns, away), axis=0)
     rows, columns, light = rows[tells], columns[tells], light[tells]
-    halo = np.median(_around(flux, rows, columns, round(HALO_FWHM * fwhm)), axis=0)
+    halo = np.median(_around(flux, rows, columns, away), axis=0)
     beside = _around(flux, rows, columns, max(1, round(SIDE_FWHM * fwhm)))
     own = np.abs(np.vstack([flux[rows, columns], beside]) - halo).max(axis=0)
     return np.column_stack([rows, columns]), own > LEFT * light

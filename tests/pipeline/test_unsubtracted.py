@@ -96,6 +96,13 @@ def test_noise_leaves_nothing_out_however_much_quieter_the_rest_is():
     assert not left_out(flux + noise * flux_err, flux_err, mask, stars).any()
 
 
+def test_stars_tell_though_their_own_light_makes_their_flux_uncertain():
+    """As where the flux ratios of stars scatter by a tenth."""
+    flux, flux_err, mask, (x, y, light) = difference_of(lambda x, y, _: 1.0 * (x > 0.7 * SIDE))
+    flux_err[np.rint(y).astype(int), np.rint(x).astype(int)] = 0.1 * light
+    assert left_out(flux, flux_err, mask, (x, y, light))[:, int(0.72 * SIDE) :].all()
+
+
 def test_dead_pixels_of_no_noise_do_not_make_noise_of_stars():
     flux, flux_err, mask, (x, y, light) = difference_of(lambda x, y, _: np.zeros(x.size))
     mask[:, SIDE // 2 :] = MaskPlane.BAD
