@@ -19,9 +19,10 @@ from pipeline.frame import Difference, FrameRefused, Image, MaskImage
 
 BRIGHT = 20.0  # flux errors of the sky around it that a star must have to tell; its own hold what scatters
 LEFT = 0.25  # of its flux, at least, is left of a star that is not subtracted; a wrong PSF leaves less
-NEAREST = 20  # stars that judge a place
-MOST = 0.9  # of them: changes may be many, but stars that stayed what they are lie between them
-ALONG = 0.2  # of them, along the border of a place where most are left
+SCATTERS = 2.0  # of single stars' flux ratios, as where filters differ, are left of one that is subtracted
+NEAREST = 15  # stars that judge a place
+MOST = 0.6  # of them
+ALONG = 0.3  # of them, along the border of a place where most are left
 CELL_PX = 16
 SIDE_FWHM = 0.6  # from a star: there most is left of one that lies a little off
 HALO_FWHM = 2.5  # from a star: what is as bright all around it there is none of its own light
@@ -34,7 +35,9 @@ Index = NDArray[np.int64]
 Cells = NDArray[np.bool_]
 
 
-def mask_unsubtracted(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float) -> None:
+def mask_unsubtracted(
+    flux: Image, flux_err: Image, mask: MaskImage, lights: Iterable[Lights], fwhm: float, scatter: float
+) -> None:
     """Mark in a mask, in place, where stars do not subtract.
 
     Parameters
@@ -48,20 +51,24 @@ def mask_unsubtracted(flux: Image, flux_err: Image, mask: MaskImage, stars: Ligh
         frame has none that could be left.
     fwhm : float
         Of the wider PSF, in pixels.
+    scatter : float
+        Relative, of single stars' flux ratios; those that fit nowhere are not among them.
 
     Raises
     ------
     FrameRefused
         The stars of more than half of what is not masked do not subtract.
     """
-    found = _cells(flux, flux_err, mask, stars, fwhm)
+    found = np.zeros(tuple(-(-side // CELL_PX) for side in mask.shape), dtype=bool)
+    for stars in lights:
+        found |= _cells(flux, flux_err, mask, stars, fwhm, max(LEFT, SCATTERS * scatter))
     if not found.any():
         return
     whole = np.repeat(np.repeat(found, CELL_PX, axis=0), CELL_PX, axis=1)[: mask.shape[0], : mask.shape[1]]
     share = float(whole[mask == 0].mean())
     if share > MOST_OF_FRAME:
         raise FrameRefused(
-            f"the stars of {share:.0%} of the frame are not where its reference has them, or not as bright; "
+            f"the stars of {share:.1%} of the frame are not where its reference has them, or not as bright; "
             f"{MOST_OF_FRAME:.0%} is the most that can be left out",
             share,
             MOST_OF_FRAME,
@@ -85,9 +92,9 @@ def unsubtracted_part(difference: Difference) -> str | None:
     )
 
 
-def _cells(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float) -> Cells:
+def _cells(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float, part: float) -> Cells:
     """Where most of the nearest bright stars are left, with the surroundings that share their lot."""
-    at, left = _judged(flux, flux_err, mask, stars, fwhm)
+    at, left = _judged(flux, flux_err, mask, stars, fwhm, part)
     centres = [np.arange(CELL_PX // 2, side + CELL_PX // 2, CELL_PX) for side in mask.shape]
     places = np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1)
     if np.count_nonzero(left) <= MOST * NEAREST:
@@ -103,9 +110,9 @@ def _cells(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: f
 
 
 def _judged(
-    flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float
+    flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float, part: float
 ) -> tuple[Index, NDArray[np.bool_]]:
-    """The pixels (n, 2), row and column, of the bright stars of a list, and which of these are left."""
+    """The pixels (n, 2), row and column, of the bright stars of a list, and of which that part is left."""
     columns, rows = (np.rint(axis).astype(np.int64) for axis in stars[:2])
     height, width = mask.shape
     inside = (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
@@ -117,7 +124,7 @@ def _judged(
     halo = np.median(_around(flux, rows, columns, away), axis=0)
     beside = _around(flux, rows, columns, max(1, round(SIDE_FWHM * fwhm)))
     own = np.abs(np.vstack([flux[rows, columns], beside]) - halo).max(axis=0)
-    return np.column_stack([rows, columns]), own > LEFT * light
+    return np.column_stack([rows, columns]), own > part * light
 
 
 def _around(flux: Image, rows: Index, columns: Index, apart: int) -> Image:

@@ -28,10 +28,8 @@ def difference_of(left, count=300, seed=4):
     return flux, np.ones_like(flux), np.zeros(flux.shape, dtype=np.uint16), (x, y, light)
 
 
-def left_out(flux, flux_err, mask, *lights):
-    mask_unsubtracted(
-        flux, flux_err, mask, tuple(np.concatenate(each) for each in zip(*lights, strict=True)), 3.0
-    )
+def left_out(flux, flux_err, mask, *lights, scatter=0.0):
+    mask_unsubtracted(flux, flux_err, mask, lights, 3.0, scatter)
     return (mask & UNSUBTRACTED) != 0
 
 
@@ -53,6 +51,21 @@ def test_stars_that_change_here_and_there_leave_nothing_out(left):
 
 def test_what_a_wrong_psf_leaves_leaves_nothing_out():
     assert not left_out(*difference_of(lambda x, y, _: np.full(x.size, 0.2))).any()
+
+
+@pytest.mark.parametrize("colours", [0.3, 0.4])
+def test_stars_of_all_colours_through_another_filter_leave_nothing_out(colours):
+    """By such a scatter a star in three is left, and so many are together somewhere; a moved part is told."""
+
+    def left(x, y, random):
+        return colours * random.normal(size=x.size)
+
+    def moved(x, y, random):
+        return np.where(x > 0.7 * SIDE, 1.0, left(x, y, random))
+
+    for seed in range(5):
+        assert not left_out(*difference_of(left, seed=seed), scatter=0.8 * colours).any()
+        assert left_out(*difference_of(moved, seed=seed), scatter=0.8 * colours)[:, int(0.72 * SIDE) :].all()
 
 
 def test_a_halo_over_stars_that_are_subtracted_leaves_nothing_out():
