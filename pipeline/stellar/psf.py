@@ -43,6 +43,7 @@ WIDE_ROUNDS, WIDE_SETTLED = 3, 0.015  # a round leaves a tenth of its change for
 COARSE_SETTLED = 0.005  # ... but more where pixels are coarse
 MIN_STARS = 3
 WIDEST_PX = 20.0  # FWHM: stamps hold no more of wider stars than their cores
+CROWD = "its stars lie so close together that they look {:.1f} pixels wide; {:g} is the most"
 STARS_PER_TERM = 5
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
 # field and centring leave. It keeps the few brightest stars from deciding alone.
@@ -91,12 +92,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     while degree > 0 and len(chosen) < STARS_PER_TERM * len(term_powers(degree)):
         degree -= 1
     seeing = stellar_fwhm(chosen)
-    if seeing > WIDEST_PX:
-        raise FrameRefused(
-            f"its stars are {seeing:.1f} pixels wide; {WIDEST_PX:g} is the most: bin the image",
-            seeing,
-            WIDEST_PX,
-        )
+    _must_fit(seeing, "its stars are {:.1f} pixels wide; {:g} is the most: bin the image")
     half = int(np.clip(np.ceil(6.5 * seeing), 12, 30))
     first = moffat(offsets(min(half, int(np.ceil(NEAR_FWHM * seeing)))), seeing, 3.0)
     model = PsfModel((first / first.sum())[None].astype(np.float32), 0, frame.shape, seeing)
@@ -117,6 +113,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     def settled(model: PsfModel, rounds: int, enough: float) -> tuple[PsfModel, Profile]:
         for _ in range(rounds):
             before, (model, profile) = model, improved(model)
+            _must_fit(model.fwhm, CROWD)
             if _change(before, model) < enough:
                 break
         return model, profile
@@ -126,6 +123,12 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     enough = COARSE_SETTLED if seeing < COARSE_FWHM else WIDE_SETTLED
     model, profile = settled(model, WIDE_ROUNDS, enough)
     return replace(model, basis=_widened(model.basis, profile, WIDE_PX))
+
+
+def _must_fit(fwhm: float, sentence: str) -> None:
+    """Refuse what stamps do not hold."""
+    if fwhm > WIDEST_PX:
+        raise FrameRefused(sentence.format(fwhm, WIDEST_PX), fwhm, WIDEST_PX)
 
 
 def _widened(basis: Image, profile: Profile, half: int) -> Image:

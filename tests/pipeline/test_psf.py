@@ -114,6 +114,13 @@ def test_wider_ones_are_refused_with_their_width():
         estimate_psf(wide, find_stars(wide), 2)
 
 
+def test_a_crowd_that_looks_like_ever_wider_stars_is_refused_too():
+    """They look narrower at first; stamps would not hold what they are taken for in the end."""
+    crowd, _ = star_frame((500, 500), 6, n_stars=6000, fwhm=3.3, noise_seed=1)
+    with pytest.raises(FrameRefused, match=r"so close together that they look \d\d\.\d pixels wide; 20 is"):
+        estimate_psf(crowd, find_stars(crowd), 1)
+
+
 def test_masked_wings_do_not_show():
     frame, truth = star_frame(SHAPE, **FIELDS[0])
     data, mask = frame.data.copy(), frame.mask.copy()
