@@ -148,4 +148,4 @@ async def _decide_all(
     screen.deciding.told(view.decided(label, counted(len(chosen), "object"), revealed=revealed))
     screen.show_place()
     with suppress(AstridError):  # the verdicts are written: that is what counts
-        await screen.deciding.tell_of_light(desk, list(chosen), label)
+        await screen.deciding.tell_of_light(desk, list(chosen), label, is_one_back=False)

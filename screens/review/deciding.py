@@ -124,7 +124,7 @@ class Deciding:
         if not revealed:
             with suppress(AstridError):  # the verdict is written: that is what counts
                 await self._compare(desk, card, label)
-                await self.tell_of_light(desk, card.objects, label)
+                await self.tell_of_light(desk, card.objects, label, is_one_back=True)
 
     async def _compare(self, desk: "Desk", card: "Card", label: Label) -> None:
         """Say what others decided of the same card, now that it sways nobody."""
@@ -134,13 +134,15 @@ class Deciding:
             confirmed, _, is_disputed = desk.settled({**votes, desk.reviewer: label})
             self._tell_before(told, view.others_said(label, votes, confirmed, is_disputed=is_disputed))
 
-    async def tell_of_light(self, desk: "Desk", objects: Sequence[int], label: Label) -> None:
+    async def tell_of_light(
+        self, desk: "Desk", objects: Sequence[int], label: Label, *, is_one_back: bool
+    ) -> None:
         """Say which references may hold the light of what was just judged real."""
         if LABELS[label].review_state != ReviewState.REAL:
             return
         told = self.last
         if references := await asyncio.to_thread(desk.in_references, objects):
-            self._tell_before(told, view.light_lost(references, len(objects)))
+            self._tell_before(told, view.light_lost(references, len(objects), is_one_back=is_one_back))
 
     def _tell_before(self, told: Line, more: Line) -> None:
         """Say more of what was just decided, before that, unless something else was decided since."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.database.tables import Tracklet
     from core.review.cards import Card
 
+NAMED = 3  # references in a fact; the details name all
 _COLUMN = 40  # cells of one column of facts, at least
 _STATE_TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 
@@ -173,7 +174,8 @@ def _valued(name: str, value: float | None) -> Line:
 
 def in_references(references: Sequence[int], objects: int = 1) -> str:
     """Which references may hold the light of what was judged real, in few words."""
-    numbers = ", ".join(map(str, references))
+    rest = f" and {len(references) - NAMED} more" if len(references) > NAMED else ""
+    numbers = ", ".join(map(str, references[:NAMED])) + rest
     whose = "its light" if objects == 1 else "light of some"
     return f"{whose} may be in {'reference' if len(references) == 1 else 'references'} {numbers}"
 

@@ -258,13 +258,10 @@ def others_said(label: Label, votes: Mapping[str, str], confirmed: str | None, *
     return (*line, span("" if differ else " too", Tone.WARN), span(end, Tone.WARN))
 
 
-def light_lost(references: Sequence[int], objects: int = 1) -> Line:
-    """That references may hold the light of what was just judged real: where to read what to do."""
-    return (
-        span(in_references(references, objects), Tone.WARN),
-        span(": k, o", Tone.KEY),
-        span(" tell more", Tone.DIM),
-    )
+def light_lost(references: Sequence[int], objects: int = 1, *, is_one_back: bool) -> Line:
+    """That references may hold the light of what was just judged real, and the keys to read more of it."""
+    more: Line = (span(": k, o", Tone.KEY), span(" tell more", Tone.DIM)) if is_one_back else ()
+    return (span(in_references(references, objects), Tone.WARN), *more)
 
 
 def changed_back(done: str, row: "Undone", count: int = 1) -> Line:

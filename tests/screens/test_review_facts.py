@@ -90,6 +90,14 @@ def test_times_within_a_day_are_told_in_hours(sqlite_store):
     assert "seen 2× in 1.00 d" in told(1.0)
 
 
+def test_of_many_references_that_hold_its_light_three_are_named_and_all_in_the_details(store):
+    (sky_object,) = add_night(store, objects=1, epochs=1)
+    card = replace(read_card(store, sky_object), in_references=tuple(range(11, 31)))
+    facts = "\n".join(plain(line) for line in fact_lines(card, 60, 20))
+    assert "its light may be in references 11, 12, 13 and 17 more" in facts
+    assert "references 11, 12, 13, 14, 15," in " ".join(plain(line) for line in detail_lines(card, 100))
+
+
 def test_details_say_all_that_moved_the_ensemble_also_what_is_no_score(store):
     (sky_object,) = add_night(store, objects=1, epochs=1)
     card = read_card(store, sky_object)
