@@ -1,7 +1,7 @@
 """All that one card of the review queue shows.
 
 A card is one object, or all objects of a body that moves, drawn through one of its candidates. Reading it
-takes eleven queries at most, each by an index.
+takes a dozen queries at most, each by an index but that of references, which are few.
 """
 
 import hashlib

@@ -118,7 +118,8 @@ def subtract(
     start = time.perf_counter()
     data, flux, flux_err = found.data, found.flux, found.flux_err
     _remove_background(data, flux, tiles, found.levels, mask)
-    mask_unsubtracted(flux, flux_err, mask, star_lights(new, reference, matched), fwhm, matched.gain_scatter)
+    scatter = math.hypot(matched.gain_scatter, matched.rms_px / fwhm)
+    mask_unsubtracted(flux, flux_err, mask, star_lights(new, reference, matched), fwhm, scatter)
     _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), found.wings, found.shifts)
     add_unseen(flux_err, theirs[0], new.frame.mask | reference.frame.mask, fwhm)
     score, deviation, score_scale = _score(flux, flux_err, mask)

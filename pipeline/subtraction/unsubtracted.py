@@ -19,7 +19,7 @@ from pipeline.frame import Difference, FrameRefused, Image, MaskImage
 
 BRIGHT = 20.0  # flux errors of the sky around it that a star must have to tell; its own hold what scatters
 LEFT = 0.25  # of its flux, at least, is left of a star that is not subtracted; a wrong PSF leaves less
-SCATTERS = 2.0  # of single stars' flux ratios, as where filters differ, are left of one that is subtracted
+SCATTERS = 2.0  # of single stars, as of their colours and motions: one that is subtracted may leave so much
 NEAREST = 15  # stars that judge a place
 MOST = 0.6  # of them
 ALONG = 0.3  # of them, along the border of a place where most are left
@@ -52,7 +52,8 @@ def mask_unsubtracted(
     fwhm : float
         Of the wider PSF, in pixels.
     scatter : float
-        Relative, of single stars' flux ratios; those that fit nowhere are not among them.
+        Of single stars' flux ratios, relative, and of their places, in FWHM. Stars that fit nowhere are not
+        among them.
 
     Raises
     ------

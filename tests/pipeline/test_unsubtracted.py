@@ -178,3 +178,17 @@ def test_nothing_is_found_in_a_chip_that_lies_elsewhere_nor_behind_the_dome(pair
 
 def test_of_a_sound_pair_nothing_is_said(pair):
     assert unsubtracted_part(subtract(*pair, Settings())) is None
+
+
+def test_stars_that_moved_in_decades_leave_nothing_out():
+    """Each by 0.6 pixels its own way, as since a photographic survey."""
+    new, reference, truth, _ = make_pair((400, 400), seed=5, n_stars=160, fwhm=2.5)
+    data, random = new.frame.data.astype(float), np.random.default_rng(3)
+    for x, y, light in zip(truth.x, truth.y, truth.flux, strict=True):
+        dx, dy = 0.6 * random.normal(size=2)
+        rows, columns = (np.arange(max(int(at) - 20, 0), min(int(at) + 21, 400)) for at in (y, x))
+        if rows.size and columns.size:
+            moved = truth.psf.stamp(x + dx, y + dy, rows, columns) - truth.psf.stamp(x, y, rows, columns)
+            data[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] += light * moved
+    difference = subtract(spoilt(new, data=data.astype(np.float32)), reference, Settings())
+    assert unsubtracted_part(difference) is None
