@@ -20,9 +20,9 @@ from pipeline.frame import Difference, FrameRefused, Image, MaskImage
 BRIGHT = 20.0  # flux errors of the sky around it that a star must have to tell; its own hold what scatters
 LEFT = 0.25  # of its flux, at least, is left of a star that is not subtracted; a wrong PSF leaves less
 SCATTERS = 2.0  # of single stars, as of their colours and motions: one that is subtracted may leave so much
-NEAREST = 15  # stars that judge a place
-MOST = 0.6  # of them
-ALONG = 0.3  # of them, along the border of a place where most are left
+NEAREST = 20  # stars that judge a place
+MOST = 0.9  # of them: changes may be many, but stars that stayed what they are lie between them
+ALONG = 0.2  # of them, along the border of a place where most are left
 CELL_PX = 16
 SIDE_FWHM = 0.6  # from a star: there most is left of one that lies a little off
 HALO_FWHM = 2.5  # from a star: what is as bright all around it there is none of its own light
@@ -36,7 +36,7 @@ Cells = NDArray[np.bool_]
 
 
 def mask_unsubtracted(
-    flux: Image, flux_err: Image, mask: MaskImage, lights: Iterable[Lights], fwhm: float, scatter: float
+    flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float, scatter: float
 ) -> None:
     """Mark in a mask, in place, where stars do not subtract.
 
@@ -46,9 +46,8 @@ def mask_unsubtracted(
         The flux of a point source at each pixel of a difference, and its error.
     mask : (height, width) uint16
         Gets `MaskPlane.UNSUBTRACTED` as far as the frame reaches; what is masked already tells nothing.
-    lights : iterable of (x, y, flux)
-        The stars of either frame in the units of ``flux``. Each list judges by itself: behind a cloud the new
-        frame has none that could be left.
+    stars : (x, y, flux)
+        Those of both frames, in the units of ``flux``: one that is in both tells twice.
     fwhm : float
         Of the wider PSF, in pixels.
     scatter : float
@@ -60,9 +59,7 @@ def mask_unsubtracted(
     FrameRefused
         The stars of more than half of what is not masked do not subtract.
     """
-    found = np.zeros(tuple(-(-side // CELL_PX) for side in mask.shape), dtype=bool)
-    for stars in lights:
-        found |= _cells(flux, flux_err, mask, stars, fwhm, max(LEFT, SCATTERS * scatter))
+    found = _cells(flux, flux_err, mask, stars, fwhm, max(LEFT, SCATTERS * scatter))
     if not found.any():
         return
     whole = np.repeat(np.repeat(found, CELL_PX, axis=0), CELL_PX, axis=1)[: mask.shape[0], : mask.shape[1]]

@@ -29,7 +29,8 @@ def difference_of(left, count=300, seed=4):
 
 
 def left_out(flux, flux_err, mask, *lights, scatter=0.0):
-    mask_unsubtracted(flux, flux_err, mask, lights, 3.0, scatter)
+    x, y, light = (np.concatenate(each) for each in zip(*lights, strict=True))
+    mask_unsubtracted(flux, flux_err, mask, (x, y, light), 3.0, scatter)
     return (mask & UNSUBTRACTED) != 0
 
 
@@ -134,7 +135,9 @@ def test_a_frame_is_refused_most_of_whose_stars_are_left():
 
 def test_nothing_is_left_out_beyond_a_frame_nor_told_of(pair):
     """A frame on a third of its reference, a third of that behind the dome."""
-    flux, flux_err, mask, (x, y, light) = difference_of(lambda x, y, _: 1.0 * ((x > 150) & (x < 200)))
+    flux, flux_err, mask, (x, y, light) = difference_of(
+        lambda x, y, _: 1.0 * ((x > 135) & (x < 200)), count=1200
+    )
     mask[:, 200:] = MaskPlane.EDGE
     found = left_out(flux, flux_err, mask, (x, y, light))
     assert not found[:, 200:].any()
