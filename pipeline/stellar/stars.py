@@ -21,7 +21,7 @@ Values = NDArray[np.float64]
 FWHM_PER_SIGMA = 2.3548
 MAX_STARS = 5000
 NEAR_SEEING = 0.8  # radius, in FWHM of the stars, within which hardly any has more than half its peak
-MOST_SATURATED = 0.01  # of a frame: a larger area is no star
+MOST_SATURATED = 0.1  # of a frame: a larger area is no star
 MOST_THRESHOLD = 100.0  # standard deviations
 # Saturated pixels still show where a star is; the others show nothing of the sky.
 BLIND = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.EDGE | MaskPlane.STREAK

@@ -312,7 +312,7 @@ def test_a_survey_says_nothing_of_frames_and_references(store):
 def test_the_planes_of_masks_are_told_by_name():
     assert DESCRIPTIONS["mask_flags"] == (
         "planes of the mask under it, added up: 1 bad, 2 saturated, 4 cosmic ray, 8 edge, 16 interpolated,"
-        " 32 streak"
+        " 32 streak, 64 unsubtracted"
     )
 
 

@@ -81,6 +81,17 @@ def test_a_part_that_was_not_read_out_hides_no_other_star():
     assert np.count_nonzero(distance < 0.3) > 25
 
 
+def test_a_star_that_saturates_a_part_of_a_small_frame_stays_one():
+    frame, _ = star_frame((192, 192), n_stars=12, extra=[(90.0, 100.0, 3e7)])
+    level = np.quantile(frame.data, 0.97)
+    full = frame.data > level
+    mask = frame.mask | (full * np.uint16(MaskPlane.SATURATED))
+    stars = find_stars(replace(frame, data=np.minimum(frame.data, np.float32(level)), mask=mask))
+    away = np.hypot(stars.x - 90.0, stars.y - 100.0)
+    assert away.min() < 1.0
+    assert np.count_nonzero(away < 20.0) == 1
+
+
 def test_where_all_shines_a_frame_is_refused_in_a_sentence():
     frame, _ = star_frame((900, 900), n_stars=20)
     data = frame.data.copy()
