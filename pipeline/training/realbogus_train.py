@@ -25,11 +25,11 @@ from pipeline.training import checkpoint as checkpoints
 from pipeline.training.ahead import ahead, makers
 from pipeline.training.calibration import fnr_at_fpr
 from pipeline.training.checkpoint import Device, TrainingError, on_device
+from pipeline.training.descent import descend
 from pipeline.training.examples import BOGUS, REAL, Examples
 from pipeline.training.realbogus_network import CutoutNetwork
 
 WARM_UP = 60  # steps, or a tenth of all
-CLIP_NORM = 5.0
 NO_REFERENCE, NO_PLANE, CUT_OFF = 0.03, 0.01, 0.05  # shares of examples that are spoilt in each way
 MOST_CUT_OFF = 24  # pixels of one side
 SCALE_ERROR, LEVEL_ERROR = 0.12, 0.15  # of a plane's sigma, in logarithm, and of its sky, in sigma
@@ -262,26 +262,13 @@ def _progress(state: Training, options: TrainOptions) -> float:
 def _step(state: Training, batch: Tensor, target: Tensor, weight: Tensor, options: TrainOptions) -> Tensor:
     share = min(1.0, _progress(state, options))
     fall = options.last_rate + (1.0 - options.last_rate) * 0.5 * (1.0 + float(np.cos(np.pi * share)))
-    for group in state.optimiser.param_groups:
-        group["lr"] = options.rate * min(1.0, (state.step + 1) / min(WARM_UP, 1 + options.steps // 10)) * fall
+    warm = min(1.0, (state.step + 1) / min(WARM_UP, 1 + options.steps // 10))
     # What is left out by chance must be the same in a training that was resumed.
     torch.manual_seed(options.seed * 1_000_003 + state.step)
     state.network.train()
     logits, _ = state.network(batch)
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, weight)
-    state.optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), CLIP_NORM)
-    state.optimiser.step()
-    keep = min(options.average, (1.0 + state.step) / (10.0 + state.step))
-    with torch.no_grad():
-        ours = state.network.state_dict()
-        for key, value in state.averaged.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.lerp_(ours[key], 1.0 - keep)
-            else:
-                value.copy_(ours[key])
-    return loss.detach()
+    return descend(state, loss, options.rate * warm * fall, options.average)
 
 
 def _weights(target: NDArray[np.float32]) -> NDArray[np.float32]:

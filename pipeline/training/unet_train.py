@@ -22,6 +22,7 @@ from pipeline.classify.unet import CLASSES, STRIDE_PX
 from pipeline.training import checkpoint as checkpoints
 from pipeline.training.ahead import ahead, makers
 from pipeline.training.checkpoint import Device, TrainingError, on_device
+from pipeline.training.descent import descend
 from pipeline.training.field_cache import CachedField, memory_for, read
 from pipeline.training.fields import STREAK, UNTOLD
 from pipeline.training.unet_network import UNetwork
@@ -37,7 +38,6 @@ DICE_SHARE = 0.3
 WARM_UP = 100  # steps
 LAST_RATE = 0.02  # of the first
 BUSY_SHARE = 0.7  # of patches that are centred on a pixel of some other class than background
-CLIP_NORM = 5.0
 KEPT_FIELDS = 256  # in memory; one of 512 x 512 pixels has 3 MB. Where a device waits for them, more are
 STREAK_SHARE = 0.4  # of these, on a pixel of a streak where there is one
 
@@ -228,23 +228,9 @@ def _same(options: TrainOptions) -> str:
 
 
 def _step(state: Training, planes: Tensor, classes: Tensor, options: TrainOptions) -> Tensor:
-    for group in state.optimiser.param_groups:
-        group["lr"] = options.rate * _rate_share(state.step, options.steps)
     state.network.train()
     loss = loss_of(state.network(planes), classes)
-    state.optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), CLIP_NORM)
-    state.optimiser.step()
-    keep = min(options.average, (1.0 + state.step) / (10.0 + state.step))
-    with torch.no_grad():
-        ours = state.network.state_dict()
-        for key, value in state.averaged.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.lerp_(ours[key], 1.0 - keep)
-            else:
-                value.copy_(ours[key])
-    return loss.detach()
+    return descend(state, loss, options.rate * _rate_share(state.step, options.steps), options.average)
 
 
 def _rate_share(step: int, steps: int) -> float:
