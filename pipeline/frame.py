@@ -308,6 +308,8 @@ class Difference:
         Robust standard deviation of `score` over unmasked sky, before any empirical rescaling.
     score_scale : float
         The factor an empirical rescaling applied; 1 is none.
+    left_share : float
+        Of bright stars outside `MaskPlane.UNSUBTRACTED`, those that are left in the difference.
     seconds : dict
         By stage.
     response : Response or None
@@ -325,6 +327,7 @@ class Difference:
     gain_ratio: float
     score_std: float
     score_scale: float = 1.0
+    left_share: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
     response: Response | None = None
 

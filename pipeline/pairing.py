@@ -10,6 +10,7 @@ from pipeline.subtraction.unsubtracted import unsubtracted_part
 
 SAME_NOISE = 0.7  # a score that scatters less is of frames that share their noise
 UNKNOWN_NOISE = 1.5  # one that scatters more is of a frame whose noise is not what its pixels say
+MOST_LEFT = 0.25  # of bright stars: changes in the sky are few
 SAME_MJD = 1e-6  # days
 SAME_SECOND = 1.0 / 86400.0
 SPARSE = 5  # one pixel of so many along each axis tells
@@ -71,8 +72,22 @@ def shared_light(difference: Difference) -> str | None:
 
 def told_of(difference: Difference) -> tuple[str, ...]:
     """All that is to be said of a difference as such, a sentence each."""
-    told = shared_light(difference), _unknown_noise(difference), unsubtracted_part(difference)
+    told = (
+        shared_light(difference),
+        _unknown_noise(difference),
+        unsubtracted_part(difference),
+        _stars_left(difference),
+    )
     return tuple(each for each in told if each is not None)
+
+
+def _stars_left(difference: Difference) -> str | None:
+    if not difference.left_share > MOST_LEFT:
+        return None
+    return (
+        f"{difference.left_share:.0%} of the bright stars, all over the frame, are not where the reference"
+        " has them, or not as bright: what is found may be stars."
+    )
 
 
 def _unknown_noise(difference: Difference) -> str | None:

@@ -119,7 +119,8 @@ def subtract(
     data, flux, flux_err = found.data, found.flux, found.flux_err
     _remove_background(data, flux, tiles, found.levels, mask)
     scatter = math.hypot(matched.gain_scatter, matched.rms_px / fwhm)
-    mask_unsubtracted(flux, flux_err, mask, star_lights(new, reference, matched), fwhm, scatter)
+    stars = star_lights(new, reference, matched)
+    left_share = mask_unsubtracted(flux, flux_err, mask, stars, fwhm, scatter)
     _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), found.wings, found.shifts)
     add_unseen(flux_err, theirs[0], new.frame.mask | reference.frame.mask, fwhm)
     score, deviation, score_scale = _score(flux, flux_err, mask)
@@ -138,6 +139,7 @@ def subtract(
         gain_ratio=matched.gain_ratio,
         score_std=deviation,
         score_scale=score_scale,
+        left_share=left_share,
         seconds=seconds,
         response=Response(tuple(found.responses), matched.log_gain, reference.flux_scale)
         if found.responses

@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from core.vocabulary import MaskPlane
 from pipeline.frame import Difference, FrameRefused, Image, MaskImage
+from pipeline.subtraction.second_image import OF_STARS, second_images
 
 BRIGHT = 20.0  # flux errors of the sky around it that a star must have to tell; its own hold what scatters
 LEFT = 0.25  # of its flux, at least, is left of a star that is not subtracted; a wrong PSF leaves less
@@ -37,7 +38,7 @@ Cells = NDArray[np.bool_]
 
 def mask_unsubtracted(
     flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float, scatter: float
-) -> None:
+) -> float:
     """Mark in a mask, in place, where stars do not subtract.
 
     Parameters
@@ -54,14 +55,28 @@ def mask_unsubtracted(
         Of single stars' flux ratios, relative, and of their places, in FWHM. Stars that fit nowhere are not
         among them.
 
+    Returns
+    -------
+    float
+        The share of bright stars elsewhere that do not subtract either; 0 where there are too few to tell.
+
     Raises
     ------
     FrameRefused
-        The stars of more than half of what is not masked do not subtract.
+        The stars of more than half of what is not masked do not subtract, or stand in one frame twice.
     """
-    found = _cells(flux, flux_err, mask, stars, fwhm, max(LEFT, SCATTERS * scatter))
-    if not found.any():
-        return
+    judged = _judged(flux, flux_err, mask, stars, fwhm, max(LEFT, SCATTERS * scatter))
+    _refuse_second_images(flux, *judged, fwhm)
+    found = _cells(mask, *judged)
+    at, left = judged
+    elsewhere = ~found[tuple((at // CELL_PX).T)]
+    share = float(left[elsewhere].mean()) if np.count_nonzero(elsewhere) >= NEAREST else 0.0
+    if found.any():
+        _leave_out(found, mask)
+    return share
+
+
+def _leave_out(found: Cells, mask: MaskImage) -> None:
     whole = np.repeat(np.repeat(found, CELL_PX, axis=0), CELL_PX, axis=1)[: mask.shape[0], : mask.shape[1]]
     share = float(whole[mask == 0].mean())
     if share > MOST_OF_FRAME:
@@ -90,9 +105,24 @@ def unsubtracted_part(difference: Difference) -> str | None:
     )
 
 
-def _cells(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float, part: float) -> Cells:
+def _refuse_second_images(flux: Image, at: Index, left: NDArray[np.bool_], fwhm: float) -> None:
+    for sign, frame in ((1, "the frame"), (-1, "its reference")):
+        alone = left & (sign * flux[at[:, 0], at[:, 1]] > 0)
+        places = at.astype(np.float64)
+        seen = second_images(places[alone], places[~left], fwhm)
+        if seen is None:
+            continue
+        count, away = seen
+        raise FrameRefused(
+            f"{count} stars stand in {frame} a second time, {away:.0f} px away: it was exposed twice, or the"
+            " telescope moved meanwhile",
+            float(alone.mean()),
+            OF_STARS,
+        )
+
+
+def _cells(mask: MaskImage, at: Index, left: NDArray[np.bool_]) -> Cells:
     """Where most of the nearest bright stars are left, with the surroundings that share their lot."""
-    at, left = _judged(flux, flux_err, mask, stars, fwhm, part)
     centres = [np.arange(CELL_PX // 2, side + CELL_PX // 2, CELL_PX) for side in mask.shape]
     places = np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1)
     if np.count_nonzero(left) <= MOST * NEAREST:
