@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from core.models.names import MOVED
 from core.operations.freed_memory import keep_freed_memory
+from core.review.line_words import line_of
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.classify.classify import Classifier, Models, best_of
@@ -22,6 +24,7 @@ from pipeline.depth.depth import Depth
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import with_unet
 from pipeline.detection.new_saturated import apart_from_streaks, new_saturated, remark_on
+from pipeline.detection.rows import with_rows
 from pipeline.files.fits_files import first_image, opened, read_frame
 from pipeline.files.psf_file import check_width, read_psf
 from pipeline.frame import (
@@ -174,8 +177,17 @@ def _scored(
     with clock.stage("cutouts"):
         found = candidates_of(detections, difference, new, reference, (0, 0), settings)
     found, remarks = classified(found, partial(Classifier.of, options.models), clock)
-    scored = [replace(each, scores=other.scores) for each, other in zip(detections, found, strict=True)]
-    return scored, list(remarks)
+    found, rows = with_rows(found, difference)
+    scored = [
+        replace(each, scores=other.scores, features=_measured_of(other.features))
+        for each, other in zip(detections, found, strict=True)
+    ]
+    return scored, [*rows, *remarks]
+
+
+def _measured_of(features: Mapping[str, float]) -> dict[str, float]:
+    """Features without what each model moved the ensemble by."""
+    return {name: value for name, value in features.items() if not name.startswith(MOVED)}
 
 
 def _reaches(detection: Detection, least: float) -> bool:
@@ -184,8 +196,8 @@ def _reaches(detection: Detection, least: float) -> bool:
 
 
 def kind_of(detection: Detection) -> str:
-    """``streak`` for a line of light that the U-Net saw, else ``point``."""
-    return "streak" if "streak_length" in detection.features else "point"
+    """``streak`` for a line of light the U-Net saw, ``row`` for one of several in one, else ``point``."""
+    return line_of(detection.features) or "point"
 
 
 def report(result: DiffResult) -> dict[str, Any]:

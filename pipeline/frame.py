@@ -310,6 +310,8 @@ class Difference:
         The factor an empirical rescaling applied; 1 is none.
     left_share : float
         Of bright stars outside `MaskPlane.UNSUBTRACTED`, those that are left in the difference.
+    gain_scatter : float
+        Of single stars' flux ratios around the smooth one, relative, beyond their noise.
     seconds : dict
         By stage.
     response : Response or None
@@ -328,6 +330,7 @@ class Difference:
     score_std: float
     score_scale: float = 1.0
     left_share: float = 0.0
+    gain_scatter: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
     response: Response | None = None
 

@@ -11,6 +11,7 @@ from pipeline.subtraction.unsubtracted import unsubtracted_part
 SAME_NOISE = 0.7  # a score that scatters less is of frames that share their noise
 UNKNOWN_NOISE = 1.5  # one that scatters more is of a frame whose noise is not what its pixels say
 MOST_LEFT = 0.25  # of bright stars: changes in the sky are few
+MOST_SCATTER = 0.1  # of single stars' flux ratios; through one filter and a clear sky it is a few hundredths
 SAME_MJD = 1e-6  # days
 SAME_SECOND = 1.0 / 86400.0
 SPARSE = 5  # one pixel of so many along each axis tells
@@ -77,6 +78,7 @@ def told_of(difference: Difference) -> tuple[str, ...]:
         _unknown_noise(difference),
         unsubtracted_part(difference),
         _stars_left(difference),
+        _uneven_light(difference),
     )
     return tuple(each for each in told if each is not None)
 
@@ -97,4 +99,14 @@ def _unknown_noise(difference: Difference) -> str | None:
         f"The score of empty sky scattered by {difference.score_std:.2f}, where 1 is expected, and was scaled"
         " to that: the frame's noise is not what its pixels say, as where it was smoothed or stretched, and"
         " what is found may be noise."
+    )
+
+
+def _uneven_light(difference: Difference) -> str | None:
+    if not difference.gain_scatter > MOST_SCATTER:
+        return None
+    return (
+        f"Single stars are brighter or fainter than in the reference by {difference.gain_scatter:.0%}, beyond"
+        " noise and what is smooth over the frame: clouds, stars of other colours through another filter, or"
+        " stretched pixels. Fluxes are as uncertain, and what is found may be stars."
     )

@@ -34,6 +34,7 @@ from pipeline.depth.depth import Depth, measure_depth
 from pipeline.detection.detect import detect, dropped_words
 from pipeline.detection.joined import with_opinion, with_unet
 from pipeline.detection.new_saturated import apart_from_streaks, new_saturated, remark_on
+from pipeline.detection.rows import with_rows
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.fakes.copies import Finish, Searched, forced_in_copy, inject, is_wanted
 from pipeline.files.doubts import doubts
@@ -218,6 +219,7 @@ def _subtracted(
         candidates = candidates_of(detections, difference, new, reference, measured.frame.origin, settings)
     classifier = cache(partial(Classifier.of, models))  # once: a copy is scored by what scores its frame
     candidates, remarks = classified(candidates, classifier, clock)
+    candidates, rows = with_rows(candidates, difference)
     with clock.stage("known"):
         known = KnownSky.of(settings)
         candidates = with_known(candidates, reference, measured.frame.exposure.mjd, known)
@@ -247,6 +249,7 @@ def _subtracted(
                 *measured.remarks,
                 *told_of(difference),
                 *remark_on(saturated, reference.frame),
+                *rows,
                 *joined.remarks,
                 *remarks,
             )

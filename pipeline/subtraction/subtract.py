@@ -140,6 +140,7 @@ def subtract(
         score_std=deviation,
         score_scale=score_scale,
         left_share=left_share,
+        gain_scatter=matched.gain_scatter,
         seconds=seconds,
         response=Response(tuple(found.responses), matched.log_gain, reference.flux_scale)
         if found.responses
