@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from core.line_words import line_of
 from core.models.names import MOVED
 from core.operations.freed_memory import keep_freed_memory
-from core.review.line_words import line_of
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.classify.classify import Classifier, Models, best_of

@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 
 from core.database.tables import Candidate, Difference, SkyObject, TrackletMember
 from core.frames.standing import candidate_label
+from core.line_words import line_of
 from core.vocabulary import OWN
 
 Record = dict[str, Any]
@@ -86,6 +87,7 @@ def record(row: Row[Any]) -> Record:
         "mag_system": candidate.mag_system,
         "position_error_px": finite(candidate.position_error_px),
         "mask_flags": candidate.mask_flags,
+        "line": line_of(candidate.features),
         "score": finite(candidate.score),
         "scores": {name: finite(value) for name, value in candidate.scores.items()},
         "verdict": row.verdict,

@@ -46,7 +46,7 @@ from core.database.store_errors import (
 )
 from core.database.store_file import StoreFile, why_unwritable
 
-HEAD = "0017"  # the newest migration; a constant, so that opening a store need not import Alembic
+HEAD = "0018"  # the newest migration; a constant, so that opening a store need not import Alembic
 
 
 class Store:

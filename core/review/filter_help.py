@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from core.line_words import LINES, ROW, STREAK
 from core.login import NO_NAMES
 from core.review.filter_terms import (
     EXACT,
@@ -23,6 +24,7 @@ from core.review.filter_terms import (
     Match,
     Near,
     Not,
+    OnLine,
     Term,
 )
 from core.review.filter_words import FilterError, no_such_name, quoted
@@ -56,6 +58,7 @@ NAMES = {
     "tag": "a reviewer's tag on its object: tag:host",
     "expert": "who was asked to judge it: expert:me",
     "disputed": "whether reviewers differ on it: disputed:yes",
+    "line": "a streak, or one of several in a row: line:streak",
     "zone": "what its score puts it among: zone:fast",
 }
 NEGATION = "what does not pass a term: -tag:host"
@@ -165,6 +168,7 @@ def _values(name: str, known: Known) -> list[str]:
         "tracklet": ("any", "none"),
         "survey": ("any", "none"),
         "tag": ("any", "none"),
+        "line": (*LINES, "any", "none"),
         "zone": tuple(Zone),
         "expert": NO_NAMES,
         "disputed": ("yes", "no"),
@@ -208,6 +212,10 @@ def _meaning(term: Term) -> str:  # noqa: PLR0911, PLR0912 one for each kind
             low, high = bounds(zone)
             return f"score {f'from {low:g}' if low else ''}{f' below {high:g}' if high else ''}".replace(
                 "  ", " "
+            )
+        case OnLine(kind):
+            return {STREAK: "a streak", ROW: "one of several in a row"}.get(
+                kind or "", "a streak or in a row"
             )
         case AwaitsExpert(None, wanted):
             return "awaits an expert by name" if wanted else "awaits any expert"

@@ -17,7 +17,10 @@ KNOWN = {
     "solar": "solar_system",
     "reference": "reference",
 }
-OTHERS = ("verdict", "state", "near", "known", "tracklet", "survey", "tag", "zone", "expert", "disputed")
+OTHERS = (
+    *("verdict", "state", "near", "known", "tracklet", "survey", "tag", "zone", "expert", "disputed"),
+    "line",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,13 @@ class HasTag:
 
 
 @dataclass(frozen=True, slots=True)
+class OnLine:
+    """The candidate is a line of its frame, or on one: of a kind of `core.line_words.LINES`, or of any."""
+
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InZone:
     """The score lies in a zone."""
 
@@ -149,6 +159,7 @@ Term = (
     | FromSurvey
     | HasTag
     | InZone
+    | OnLine
     | AwaitsExpert
     | Disputed
     | Not

@@ -15,6 +15,7 @@ Terms are separated by spaces and all of them must hold, where no ``or`` stands 
     tracklet:any  tracklet:none  tracklet:12    whether it moves with others of its night
     survey:any  survey:none  survey:ztf         from a survey's alerts, from our own frames
     tag:host  tag:any  tag:none                 tags that reviewers gave its object
+    line:streak  line:row  line:any  line:none  a streak, or one of several sources in a row
     zone:fast  zone:human  zone:reject          what its score puts it among (`core.review.zones`)
     expert:eve  expert:me  expert:any           who was asked to judge it, while it awaits an expert
     disputed:yes  disputed:no                   whether reviewers differ on its object
@@ -31,29 +32,27 @@ terms into SQL for a query that joins `Candidate` and `SkyObject`. Conditions ne
 dear to build, which takes longer than a database needs to answer them, are kept.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, Text, and_, cast, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from core.coordinates import CoordinateError, parse_radius
 from core.database.tables import (
     Candidate,
-    CandidateMatch,
     Observation,
     SkyObject,
     SurveyObject,
-    TrackletMember,
     Verdict,
 )
-from core.frames.standing import candidate_label, is_taken_back
+from core.frames.standing import candidate_label
+from core.line_words import LINES
 from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, zone_of
-from core.review.bodies import is_of_body, its_body, with_their_bodies
+from core.review.filter_relations import are_tagged, in_tracklet, in_zone, is_known, is_tagged, on_line
 from core.review.filter_terms import (
     EXACT,
     KNOWN,
@@ -74,6 +73,7 @@ from core.review.filter_terms import (
     Match,
     Near,
     Not,
+    OnLine,
     Term,
 )
 from core.review.filter_values import in_numbers
@@ -93,7 +93,7 @@ from core.review.filter_words import (
     refuse_order,
 )
 from core.review.opinions import awaits_expert, is_disputed
-from core.review.zones import Zone, bounds
+from core.review.zones import Zone
 from core.vocabulary import OWN, Label, ReviewState, labels_of
 
 __all__ = ["FilterError", "conditions", "parse"]
@@ -148,17 +148,19 @@ def _condition(term: Term, one_by_one: bool) -> ColumnElement[bool]:  # noqa: PL
         case Near(ra, dec, radius):
             return _in_cone(ra, dec, radius)
         case IsKnown(answer):
-            return _known(answer)
+            return is_known(answer)
         case InTracklet(member, number):
-            return _in_tracklet(number) if member else ~_in_tracklet(None)
+            return in_tracklet(number) if member else ~in_tracklet(None)
         case FromSurvey(None):
             return col(Candidate.source) != OWN
         case FromSurvey(survey):
             return col(Candidate.source) == survey
         case InZone(zone):
-            return _in_zone(zone)
+            return in_zone(zone)
+        case OnLine(kind):
+            return on_line(kind)
         case HasTag(tag, wanted):
-            has_it = _is_tagged(tag) if one_by_one else _are_tagged(tag)
+            has_it = is_tagged(tag) if one_by_one else are_tagged(tag)
             return has_it if wanted else ~has_it
         case AwaitsExpert(expert, wanted):
             return awaits_expert(expert, wanted)
@@ -189,6 +191,8 @@ def _opposite(term: Term) -> Term:  # noqa: PLR0911 one for each kind
             return HasTag(None, not wanted)
         case Disputed(wanted, experts):
             return Disputed(not wanted, experts)
+        case Not(negated):
+            return negated
         case _:
             return Not(term)
 
@@ -230,6 +234,12 @@ def _relation(word: Word) -> Term:  # noqa: PLR0911, PLR0912 one for each word
             return FromSurvey(OWN)
         case "survey", _:
             return FromSurvey(word.value)
+        case "line", ("any" | "none"):
+            return OnLine() if value == "any" else Not(OnLine())
+        case "line", _ if value in LINES:
+            return OnLine(value)
+        case "line", _:
+            raise refusal(word, f"a line is one of {', '.join((*LINES, 'any', 'none'))}")
         case "zone", _ if value in set(Zone):
             return InZone(Zone(value))
         case "zone", _:
@@ -332,64 +342,3 @@ def _may_be(labels: tuple[Label, ...]) -> ColumnElement[bool]:
     said = select(col(given.sky_object_id)).where(col(given.label).in_(words))
     of_body = and_(col(SkyObject.tracklet_id).is_not(None), col(SkyObject.review_label).in_(words))
     return or_(col(SkyObject.id).in_(said), of_body)
-
-
-@lru_cache(maxsize=32)
-def _known(answer: str) -> ColumnElement[bool]:
-    """By the answers of one candidate at a time: they are read by its key, wherever the order leads."""
-    of_it = select(col(CandidateMatch.candidate_id)).where(
-        col(CandidateMatch.candidate_id) == col(Candidate.id)
-    )
-
-    def status(kind: str) -> SQLColumnExpression[str | None]:
-        answers: Any = col(CandidateMatch.answers)
-        found: SQLColumnExpression[str | None] = answers[(kind, "status")].as_string()
-        return found
-
-    def is_one(kind: str, word: str) -> ColumnElement[bool]:
-        return func.coalesce(status(kind), "unknown") == word
-
-    if answer in KNOWN:
-        return exists(of_it.where(is_one(KNOWN[answer], "match")))
-    was_asked = or_(*(is_one(kind, "none") | is_one(kind, "match") for kind in KNOWN.values()))
-    if answer == "unknown":
-        return ~exists(of_it.where(was_asked))
-    nothing = and_(*(~is_one(kind, "match") for kind in KNOWN.values()))
-    return exists(of_it.where(was_asked, nothing))
-
-
-def _in_tracklet(number: int | None) -> ColumnElement[bool]:
-    members = select(col(TrackletMember.candidate_id))
-    if number is not None:
-        members = members.where(col(TrackletMember.tracklet_id) == number)
-    return col(Candidate.id).in_(members)
-
-
-def _in_zone(zone: Zone) -> ColumnElement[bool]:
-    low, high = bounds(zone)
-    ends = [] if low is None else [col(Candidate.score) >= low]
-    return and_(*ends, *([] if high is None else [col(Candidate.score) < high]))
-
-
-@lru_cache(maxsize=32)
-def _are_tagged(tag: str | None) -> ColumnElement[bool]:
-    """All objects that have a tag are found first."""
-    given = aliased(Verdict)
-    named = select(col(given.sky_object_id)).where(*_names(given, tag))
-    return col(SkyObject.id).in_(with_their_bodies(named))
-
-
-@lru_cache(maxsize=32)
-def _is_tagged(tag: str | None) -> ColumnElement[bool]:
-    """The same, asked of one object."""
-    own, others = aliased(Verdict), aliased(Verdict)
-    by_itself = exists().where(col(own.sky_object_id) == col(SkyObject.id), *_names(own, tag))
-    with_others = exists().where(col(others.sky_object_id).in_(its_body()), *_names(others, tag))
-    return or_(by_itself, and_(is_of_body(), with_others))
-
-
-def _names(given: type[Verdict], tag: str | None) -> tuple[ColumnElement[bool], ...]:
-    """Tags are a list in JSON, which both databases keep as it was written: ASCII, in double quotes."""
-    tags = cast(col(given.tags), Text)
-    has = tags != "[]" if tag is None else tags.contains(json.dumps(tag), autoescape=True)
-    return has, ~is_taken_back(given)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select, text, true, union
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from core.database.tables import (
@@ -24,10 +25,12 @@ from core.database.tables import (
     SurveyObject,
     TrackletMember,
     Verdict,
+    has_feature,
     known_status,
     tagged,
 )
 from core.frames.standing import labelled_objects
+from core.line_words import LINES
 from core.review.bodies import with_their_bodies
 from core.review.card_terms import AnyCard, CardTerm, SeenOn, is_on, seen_on
 from core.review.filter_terms import (
@@ -43,6 +46,7 @@ from core.review.filter_terms import (
     IsKnown,
     Match,
     Near,
+    OnLine,
 )
 from core.review.filter_words import OPERATORS, like
 from core.review.filters import conditions
@@ -216,6 +220,12 @@ def _candidates(term: CardTerm, dialect: str) -> ColumnElement[bool] | None:  # 
             if tracklet is not None:
                 members = members.where(col(TrackletMember.tracklet_id) == tracklet)
             return key.in_(members)
+        case OnLine(kind):
+            names = LINES.values() if kind is None else (LINES[kind],)
+            other = aliased(Candidate)
+            # One by one: not every database uses two indexes for what is joined by "or".
+            each = [select(col(other.id)).where(text(has_feature(name, dialect))) for name in names]
+            return key.in_(union(*each))
         case FromSurvey(None):
             return or_(col(Candidate.source) < OWN, col(Candidate.source) > OWN)
         case FromSurvey(survey):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import gammainc
 
 from core.frames.outcome import CandidateFacts
-from core.review.line_words import ROW_ANGLE, ROW_COUNT, ROW_LENGTH, line_of
+from core.line_words import ROW_ANGLE, ROW_COUNT, ROW_LENGTH, line_of
 from pipeline.frame import Difference
 
 FEWEST = 5

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.epochs import MJD_0
 from core.frames.registration import registration_words
+from core.line_words import line_words
 from core.models.names import BEST_FIRST, MOVED, ODD_BY
 from core.moon import moon
 from core.orientation import described
@@ -61,12 +62,7 @@ def _facts(card: "Card", cell: int = _COLUMN, scores: int = 0) -> Iterator[Line]
     room = max(cell - 1 - sum(len(piece.text) for piece in stands), 26)
     yield (span(card.name, Tone.STRONG, room), *stands)
     yield _with_scores(_labelled("snr", _signed(record["snr"], "σ")), card, (scores or cell) - 1)
-    if card.seen_again:
-        yield (span(card.seen_again, Tone.WARN),)
-    if card.in_references:
-        yield (span(in_references(card.in_references), Tone.WARN),)
-    if refused := _refused(card):
-        yield (span(refused, Tone.WARN),)
+    yield from ((span(words, Tone.WARN),) for words in _to_be_heeded(card))
     yield _position(card)
     yield _brightness(card)
     yield from known_facts(card.known)
@@ -102,6 +98,17 @@ def _facts(card: "Card", cell: int = _COLUMN, scores: int = 0) -> Iterator[Line]
         words = registration_words(frame.registration_rms_px, frame.registration_scatter_px)
         yield _labelled("registration", words)
     yield _labelled("in frame", _pixel(record["x_frame"], record["y_frame"]))
+
+
+def _to_be_heeded(card: "Card") -> Iterator[str]:
+    if words := line_words(card.features):
+        yield words
+    if card.seen_again:
+        yield card.seen_again
+    if card.in_references:
+        yield in_references(card.in_references)
+    if refused := _refused(card):
+        yield refused
 
 
 def detail_lines(card: "Card", width: int, curve: Sequence[Line] = ()) -> list[Line]:

@@ -436,7 +436,8 @@ def test_a_page_is_the_same_whichever_way_it_is_found(store, monkeypatch):
 @pytest.mark.parametrize(
     ("filters", "index"),
     [("tag:host", "ix_verdict_tagged"), ("known:star", "ix_candidate_match_star"),
-     ("known:solar", "ix_candidate_match_solar_system"), ("snr>9", "ix_candidate_snr"),
+     ("known:solar", "ix_candidate_match_solar_system"), ("line:streak", "ix_candidate_streak"),
+     ("line:row", "ix_candidate_row"), ("line:any", "ix_candidate_streak"), ("snr>9", "ix_candidate_snr"),
      ("object:AID1", "ix_sky_object_lower_name"), ("object:ztf18*", "ix_survey_object_lower_external_id"),
      ("frame:A.fits", "ix_candidate_lower_frame"), ("frame:a*", "ix_candidate_lower_frame"),
      ("verdict:real tag:host", "ix_verdict_tagged"), ("verdict:real snr>9", "ix_candidate_snr"),

@@ -11,6 +11,7 @@ from core.review.filters import FilterError, parse
 from core.review.retractions import undo
 from core.review.saved_filters import SavedFilterError, expanded, forget, offered, save, saved
 from core.review.verdicts import annotate, decide
+from core.review.waiting import queue_page
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_difference
 from tests.core.test_filters import matching
@@ -58,6 +59,10 @@ def test_what_a_line_may_become(line, offered):
         ("snr>7 verdict:none", "snr above 7 and no verdict"),
         ("near:10.68,41.27,30arcsec", "within 30″ of 10.68 +41.27"),
         ("near:10.68", "RA,DEC,RADIUS"),
+        (
+            "line:streak -line:row",
+            "a streak and not one of several in a row",
+        ),
         (
             "known:none tracklet:none",
             "nothing known there by any catalogue that was asked and in no tracklet",
@@ -164,7 +169,22 @@ def test_tracklets_surveys_and_tags(store):
     assert matching(store, "tag:none") == [moving, alert]
 
 
-@pytest.mark.parametrize("wrong", ["known:nova", "tracklet:x", "tracklet:-1", "known>star"])
+def test_streaks_and_sources_in_a_row(store):
+    streak = add_candidate(store, features={"streak_length": 90.0, "streak_angle": 0.0})
+    row = add_candidate(store, features={"row_count": 6.0})
+    other = add_candidate(store, features={"ellipticity": 0.2})
+    assert matching(store, "line:streak") == [streak]
+    assert matching(store, "line:row") == [row]
+    assert matching(store, "line:any") == matching(store, "-line:none") == [streak, row]
+    assert matching(store, "line:none") == matching(store, "-line:any") == [other]
+    assert matching(store, "-line:streak") == [row, other]
+    cards = {kind: queue_page(store, limit=6, filters=f"line:{kind}") for kind in ("streak", "row", "none")}
+    assert {kind: len(page.rows) for kind, page in cards.items()} == {"streak": 1, "row": 1, "none": 1}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["line:x", "line>streak", "known:nova", "tracklet:x", "tracklet:-1", "known>star"]
+)
 def test_words_that_are_refused(wrong):
     with pytest.raises(FilterError):
         parse(wrong)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.frames.outcome import CandidateFacts
-from core.review.line_words import line_of, line_words
+from core.line_words import line_of, line_words
 from core.settings import Settings
 from pipeline.detection.rows import rows_of, with_rows
 from pipeline.subtraction.subtract import subtract

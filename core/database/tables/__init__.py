@@ -45,6 +45,7 @@ from core.database.tables.sky import (
     SurveyObject,
     Tracklet,
     TrackletMember,
+    has_feature,
     known_status,
 )
 
@@ -82,6 +83,7 @@ __all__ = [
     "Verdict",
     "WatchedFile",
     "WatchedFolder",
+    "has_feature",
     "known_status",
     "tagged",
 ]

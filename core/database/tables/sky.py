@@ -7,6 +7,7 @@ from sqlmodel import Field
 
 from core.database.blobs import Blob
 from core.database.tables.base import Stored
+from core.line_words import LINES
 from core.vocabulary import ReviewState
 
 KNOWN_KINDS = ("star", "variable", "galaxy", "transient", "solar_system", "reference")
@@ -17,6 +18,13 @@ def known_status(kind: str, dialect: str) -> str:
     if dialect == "postgresql":
         return f"((answers -> '{kind}'::text) ->> 'status'::text)"
     return f"json_extract(answers, '$.{kind}.status')"
+
+
+def has_feature(name: str, dialect: str) -> str:
+    """Whether a candidate has a feature, as SQL: a query must say it like the index does, to the letter."""
+    if dialect == "postgresql":
+        return f"(features ->> '{name}'::text) IS NOT NULL"
+    return f"json_extract(features, '$.{name}') IS NOT NULL"
 
 
 def beginning_index(index: str, name: str) -> Index:
@@ -93,6 +101,15 @@ class Candidate(Stored, table=True):
         Index("ix_candidate_mjd", "is_current", "mjd", "id"),
         Index("ix_candidate_object", "sky_object_id", "mjd"),
         Index("ix_candidate_lower_frame", text("lower(frame)")),
+        *(
+            Index(
+                f"ix_candidate_{kind}",
+                "sky_object_id",
+                sqlite_where=text(has_feature(feature, "sqlite")),
+                postgresql_where=text(has_feature(feature, "postgresql")),
+            )
+            for kind, feature in LINES.items()
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
