@@ -20,13 +20,10 @@ def line_words(features: Mapping[str, float | None]) -> str | None:
     """What a card says of that; lengths in pixels, angles from rows of the reference's grid to columns."""
     kind = line_of(features)
     if kind == STREAK:
-        return f"streak of {_words(features.get(STREAK_LENGTH), features.get(STREAK_ANGLE))}"
+        angle = features.get(STREAK_ANGLE)
+        return f"streak of {features[STREAK_LENGTH]:.0f} px" + ("" if angle is None else f" at {angle:.0f}°")
     if kind == ROW:
-        count = features.get(ROW_COUNT) or 0.0
-        whole = _words(features.get(ROW_LENGTH), features.get(ROW_ANGLE))
-        return f"one of {count:.0f} in a row of {whole}: flashes?"
+        length = features.get(ROW_LENGTH)
+        along = "" if length is None else f", {length:.0f} px"
+        return f"one of {features[ROW_COUNT]:.0f} in a row{along}: flashes?"
     return None
-
-
-def _words(length: float | None, angle: float | None) -> str:
-    return f"{length or 0.0:.0f} px" + ("" if angle is None else f" at {angle:.0f}°")

@@ -5,11 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from core.frames.outcome import CandidateFacts
 from core.line_words import line_of, line_words
 from core.settings import Settings
+from pipeline.classify.classify import best_of
 from pipeline.detection.rows import rows_of, with_rows
+from pipeline.diff import DiffOptions, diff_files, report
+from pipeline.simulate import simulate_night
 from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
 
@@ -91,7 +95,7 @@ def test_each_source_of_a_row_says_so_and_so_does_the_frame(difference):
         "an airplane's or a satellite's flashes?",
     )
     assert [line_of(each.features) for each in made] == ["row"] * 6 + [None]
-    assert line_words(made[0].features) == "one of 6 in a row of 361 px at 34°: flashes?"
+    assert line_words(made[0].features) == "one of 6 in a row, 361 px: flashes?"
     assert made[6] == other
     assert [each.x for each in made] == [each.x for each in (*flashes(), other)]
 
@@ -111,3 +115,22 @@ def test_what_faded_what_is_bogus_and_streaks_flash_not(difference, facts):
 def test_what_no_model_scored_may_flash(difference):
     bare = tuple(replace(each, score=20.0, scores={}) for each in flashes())
     assert len(with_rows(bare, difference)[1]) == 1
+
+
+def test_an_airplane_in_a_frame_is_told(tmp_path):
+    """Its lamp flashes seven times: seven new stars for every model."""
+    night = simulate_night(tmp_path, frames=1, size=384, seed=3, references=1)
+    (new,), (reference, *_) = night.science, night.reference
+    with fits.open(new, mode="update") as hdus:
+        data = hdus[0].data.astype(np.float64)
+        y, x = np.indices(data.shape)
+        for step in np.linspace(0.1, 0.9, 7):
+            far2 = (x - step * 384) ** 2 + (y - (0.2 + 0.5 * step) * 384) ** 2
+            data += 1500.0 * np.exp(-0.5 * far2 / 1.4**2)
+        hdus[0].data = np.clip(data, 0, 60000).astype(hdus[0].data.dtype)
+    result = diff_files(str(new), str(reference), DiffOptions(score=True), Settings())
+    in_row = [each for each in result.detections if line_of(each.features) == "row"]
+    assert len(in_row) == 7
+    assert min(best_of(each.scores) for each in in_row) > 0.5
+    assert any("7 sources lie in a row" in each for each in result.warnings)
+    assert [each["kind"] for each in report(result)["sources"]].count("row") == 7

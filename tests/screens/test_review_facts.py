@@ -126,6 +126,25 @@ def test_what_would_have_dropped_a_less_significant_one_is_on_the_card(store):
     assert "doubtful masked core: share of the fit's weight on masked pixels: 0.34\n" in told
 
 
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ({"streak_length": 412.3, "streak_angle": 30.7, "streak_evidence": 5.0}, "streak of 412 px at 31°"),
+        (
+            {"row_count": 11.0, "row_length": 1229.6, "row_angle": 30.7},
+            "of 11 in a row, 1230 px: flashes?",
+        ),
+    ],
+)
+def test_a_streak_and_one_of_several_in_a_row_say_so_in_one_cell(store, features, said):
+    (sky_object,) = add_night(store, objects=1, epochs=1)
+    card = read_card(store, sky_object)
+    lined = replace(card, features=features)
+    assert said in "\n".join(plain(line) for line in fact_lines(lined, 80, 4))
+    assert said in "\n".join(plain(line) for line in detail_lines(lined, 80))
+    assert "row" not in "\n".join(plain(line) for line in fact_lines(card, 80, 20))
+
+
 def test_tags_are_on_the_card_as_a_note_is(store):
     (sky_object,) = add_night(store, objects=1, epochs=1)
     card = read_card(store, sky_object)
