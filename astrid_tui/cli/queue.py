@@ -106,9 +106,14 @@ def show(
     if as_json:
         print_json(rows[0] | {"history": [line.record() for line in lines]})
         return
-    for key, value in _plain(rows[0]).items():
-        if value is not None and not isinstance(value, dict):
-            print_item(f"{key:20}", value)
+    told = {
+        key: value
+        for key, value in _plain(rows[0]).items()
+        if value is not None and not isinstance(value, dict)
+    }
+    widest = max(map(len, told))
+    for key, value in told.items():
+        print_item(f"{key:{widest}}", value)
     _print_history(lines)
     advise([rows[0]["state"]])
 

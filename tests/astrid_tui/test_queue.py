@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from core.frames.commit import commit_frame
 from core.frames.outcome import FrameOutcome
 from pipeline.engines.local import RunSummary
 from tests.astrid_tui.command import Command
-from tests.core.frames import add_frames, claimed
+from tests.core.frames import add_frames, add_reference, claimed, difference_facts, done, process
 
 
 @pytest.fixture
@@ -58,6 +59,17 @@ def test_a_failed_frame_is_found_understood_and_retried(astrid: Command, store: 
     assert (last["what"], last["by"]) == ("retried", "vera")
     assert again not in astrid("queue", "list")
     assert [row["id"] for row in astrid.json("queue", "list")["frames"]] == [first, second]
+
+
+def test_the_values_of_a_frame_stand_below_one_another(astrid: Command, store: Store) -> None:
+    reference = add_reference(store)
+    (key,) = add_frames(store, 1)
+    facts = difference_facts(reference.id, registration_rms_px=0.08, registration_scatter_px=0.11)
+    process(store, done(reference.id, difference=facts))
+    lines = [line for line in astrid("queue", "show", key).splitlines() if not line.startswith("  ")]
+    assert any(line.split() == ["registration_scatter_px", "0.11"] for line in lines)
+    ((begins, _),) = Counter(re.match(r"\w+ +", line).end() for line in lines).items()
+    assert begins == len("registration_scatter_px ")
 
 
 def test_where_all_is_done_the_list_says_so(astrid: Command, store: Store) -> None:
