@@ -8,6 +8,7 @@ from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
 from pipeline.files.cards import look_up
+from pipeline.files.kinds import steps_in_words
 
 # Of IRAF's ccdproc and of Hubble's pipelines; true, or a text that tells when and how.
 STEPS: dict[FrameKind, tuple[str, ...]] = {
@@ -24,6 +25,7 @@ _LETTERS = re.compile(r"[BDFSCM]+", re.IGNORECASE)
 def told_steps(header: Header) -> frozenset[FrameKind]:
     """The steps that a header names."""
     done = {kind for kind, keywords in STEPS.items() if any(_says_yes(header, key) for key in keywords)}
+    done |= steps_in_words(header)
     letters = str(look_up(header, ("CALSTAT",)) or "").upper()
     if _LETTERS.fullmatch(letters):
         done |= {LETTERS[letter] for letter in letters if letter in LETTERS}

@@ -26,6 +26,13 @@ NOT_IMAGES = {"arc", "comp", "comparison", "lamp", "focus", "focusing", "wave"} 
 # What goes with an image and comes in a file of its own, by the words of NOIRLab, ESO and the DES.
 PRODUCTS = ("PRODTYPE", "PRODCATG", "DES_EXT")
 NOT_EXPOSURES = {"dqmask", "wtmap", "expmap", "mask", "weight", "ancillary"}  # whole words of those
+_STEP = r"(?:flat|dark|bias|zero|offset)(?:[\s_-]*(?:field|frame|current|level)s?)?"
+# What was done to the exposure, and not what it is of: "flat-fielded", "bias and dark subtracted". A comma
+# joins no steps, for a "flat, dark subtracted" is a flat.
+_DONE = re.compile(
+    rf"\b{_STEP}(?:\s*(?:and\b|[&+/])\s*{_STEP})*"
+    r"[\s_-]*(?:fielded|subtracted|sub|corrected|corr|divided|removed|applied|calibrated)\b|\bflattened\b"
+)
 _DARK_FOR_FLATS = re.compile(r"dark[\s_-]*flat|flat[\s_-]*dark")  # as long as they: no flat
 _CALIBRATION_TARGET = re.compile(
     r"(?:dome|sky|twilight|master)?[\s_-]*(?P<kind>flat|bias|zero|dark)s?(?:[\s_-]*(?:field|frame)s?)?[\s_-]*\d*",
@@ -44,7 +51,7 @@ def kind_of(header: Header) -> FrameKind:
     for product in (str(look_up(header, (keyword,)) or "") for keyword in PRODUCTS):
         if _words(product) & NOT_EXPOSURES:
             raise FrameRefused(f"its header calls it {product[:40]!r}: it goes with an image, and is none")
-    said = (text(header, "kind") or "").lower()
+    said = _DONE.sub(" ", (text(header, "kind") or "").lower()).strip(" ,;:()[]_-")
     words = _words(said)
     if _DARK_FOR_FLATS.search(said):
         return FrameKind.DARK
@@ -57,6 +64,12 @@ def kind_of(header: Header) -> FrameKind:
         names = {"flat": FrameKind.FLAT, "dark": FrameKind.DARK}
         return names.get(target["kind"].lower(), FrameKind.BIAS)
     return FrameKind.SCIENCE
+
+
+def steps_in_words(header: Header) -> frozenset[FrameKind]:
+    """The kinds of calibration frames that the image type says were applied to an exposure."""
+    done = " ".join(_DONE.findall((text(header, "kind") or "").lower()))
+    return frozenset(kind for kind, parts in KINDS if any(part in done for part in parts))
 
 
 def _words(said: str) -> set[str]:
