@@ -149,7 +149,7 @@ def read_frame(
         exposure = exposure_of(header, _name(path, extension, selection))
         exposure = replace(
             exposure,
-            instrument=_with_chip(exposure.instrument, hdus, extension, selection),
+            instrument=_with_chip(exposure.instrument, hdus, extension, selection, keywords),
             readout=readout_of(header),
         )
         data, scaled = linear(_plane(hdu, header), header)
@@ -191,13 +191,18 @@ def _unnamed(hdus: fits.HDUList, selection: Selection) -> list[str]:
 
 
 def _with_chip(
-    instrument: str | None, hdus: fits.HDUList, extension: int, selection: Selection
+    instrument: str | None,
+    hdus: fits.HDUList,
+    extension: int,
+    selection: Selection,
+    keywords: Mapping[str, str],
 ) -> str | None:
     """The instrument, with what tells the chips or amplifiers of one file apart where its headers do not.
 
     That is the extension's name, or its number where several have the same.
     """
-    told = [text(hdus[number].header, "detector") for number in selection.science]
+    headers = [as_known(hdus[number].header.copy(), keywords) for number in selection.science]
+    told = [text(header, "detector") for header in headers]
     if len(told) == 1 or (None not in told and len(set(told)) == len(told)):
         return instrument
     names = [str(hdus[number].name) for number in selection.science]

@@ -441,6 +441,13 @@ def test_the_chips_of_a_mosaic_are_cameras_of_their_own(tmp_path):
     assert only(written(tmp_path / "c.fits", primary, alone)).exposure.instrument == "WFC"
 
 
+def test_the_chips_of_a_mosaic_are_told_apart_by_the_keyword_that_the_settings_name(tmp_path):
+    chips = [fits.ImageHDU(SKY + n, fits.Header({"SLOT": f"S{n}"}), name="SCI") for n in (1, 2)]
+    path = written(tmp_path / "a.fits", fits.PrimaryHDU(header=header(INSTRUME="WFC")), *chips)
+    found = list(read_frames(path, {"CCDNUM": "SLOT"}))
+    assert [raw.exposure.instrument for raw in found] == ["WFC S1", "WFC S2"]
+
+
 @pytest.mark.parametrize(
     ("inherited", "names", "own", "told"),
     [
