@@ -129,7 +129,7 @@ def empty_lines(page: Page) -> list[Line]:
         return [_reading_line(page)]
     if queue.entries:
         return _end_lines(page)
-    if page.order in MODEL_ORDERS:
+    if page.order in MODEL_ORDERS and queue.without != 0:
         return [
             (span(f" No model has given any {page.order} yet: this order is empty.", Tone.STRONG),),
             *_without_lines(page),

@@ -170,6 +170,10 @@ async def test_an_order_says_how_many_have_no_value_and_leads_nowhere_at_its_end
             vera.screen.store_changed()
             await vera.settled()
         assert "The end of the queue" in vera.text
+        await type_command(vera, "filter tag:nobody-said-so")
+        await vera.until(lambda: "No card passes the filter" in vera.text)
+        await type_command(vera, "filter")
+        await vera.until(lambda: "1 of 2 by anomaly, 3 without" in vera.lines[1])
 
 
 async def test_at_the_end_what_came_in_since_is_said_and_shown_where_nothing_was_passed_over(night, tmp_path):
