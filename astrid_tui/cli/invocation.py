@@ -231,13 +231,13 @@ def print_table(
     """
     from rich.cells import cell_len, set_cell_size
 
+    from astrid_tui.cli.figures import aligned, is_of_numbers
     from core.text import safe_text
 
-    cells: list[list[str]] = [[safe_text("" if value is None else value) for value in row] for row in rows]
-    numeric = [
-        all(value is None or isinstance(value, int | float) for value in (row[i] for row in rows))
-        for i in range(len(headings))
-    ]
+    columns = [[row[i] for row in rows] for i in range(len(headings))]
+    numeric = [is_of_numbers(column) for column in columns]
+    told = zip(*map(aligned, columns), strict=True)
+    cells: list[list[str]] = [[safe_text("" if value is None else value) for value in row] for row in told]
     shown: Sequence[int] = range(len(headings))
     screen = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if screen is not None:

@@ -52,6 +52,16 @@ def test_only_a_terminal_has_a_width(is_terminal, monkeypatch, capsys):
     assert (ROW[2] in told.out) is not is_terminal
 
 
+def test_numbers_stand_with_their_points_below_one_another(capsys):
+    rows = [("a", 17.21, "+4.1", 1.0, 5, None), ("bc", 8.2, "-12.5", 0.891, 12, 1e-9)]
+    invocation.print_table(("name", "mag", "snr", "score", "n", "p"), rows)
+    assert capsys.readouterr().out.splitlines() == [
+        "name    mag    snr  score   n      p",
+        "a     17.21   +4.1  1.000   5",
+        "bc     8.20  -12.5  0.891  12  1e-09",
+    ]
+
+
 def test_without_a_word_on_worth_names_are_shortened_and_sentences_go_on_in_the_next_line():
     reason = "the stars of this frame are too few to align it with any reference of the field"
     row = ["7", "a_very_long_name_of_a_camera_and_a_frame_007.fits", "2026-11-26 14:19:34", reason]
