@@ -94,6 +94,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def significant(value: float, digits: int = 3) -> str:
+    """A number in so many significant digits; below ten million without an exponent: 2370, not 2.37e+03."""
+    told = f"{value:.{digits}g}"
+    return f"{float(told):.0f}" if "e+" in told and abs(value) < 1e7 else told
+
+
 def size_told(size: int) -> str:
     """A number of bytes in units of 1024, for a person."""
     amount, unit = float(size), "B"

@@ -15,7 +15,7 @@ from astrid_tui.cli.invocation import card_for, print_text, settings_of, store_o
 from core.charset import writes_utf8
 from core.database.keys import key_in
 from core.errors import AstridError
-from core.text import safe_text
+from core.text import safe_text, significant
 
 if TYPE_CHECKING:
     from core.cells import Look, Panel
@@ -225,4 +225,6 @@ def _limits(panel: "Panel") -> str:
     if panel.masked_fraction == 1:
         return "absent"
     low, high = panel.limits.low, panel.limits.high
-    return f"±{high:.3g}σ" if panel.limits.symmetric else f"{low:.2g} to {high:.3g}σ"
+    if panel.limits.symmetric:
+        return f"±{significant(high)}σ"
+    return f"{significant(low, 2)} to {significant(high)}σ"

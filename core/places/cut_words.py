@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from core.text import significant
+
 
 class Measured(NamedTuple):
     """What is held against a cut's limit, and its unit; empty where it is a share or a ratio."""
@@ -33,12 +35,12 @@ def cut_words(cause: str, value: float, limit: float) -> str:
     """What a cut measured, and the limit."""
     measured = MEASURED.get(cause)
     unit = f" {measured.unit}" if measured and measured.unit else ""
-    return f"{measured_words(cause, value)}, the limit is {limit:.3g}{unit}"
+    return f"{measured_words(cause, value)}, the limit is {significant(limit)}{unit}"
 
 
 def measured_words(cause: str, value: float) -> str:
     """What a cut measured, alone."""
     measured = MEASURED.get(cause)
     if measured is None:
-        return f"{value:.3g}"
-    return f"{measured.what}: {value:.3g}{f' {measured.unit}' if measured.unit else ''}"
+        return significant(value)
+    return f"{measured.what}: {significant(value)}{f' {measured.unit}' if measured.unit else ''}"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from core.text import significant
 from screens.lines import Line, drawn, span
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ def depth_facts(made: Subtraction, *, is_plain: bool) -> Iterator[tuple[str, Lin
     is_plain : bool
         ASCII only.
     """
-    if made.m50 is None and made.flux50 is None:
-        if made.depth_reason is not None:
-            yield "m50", (span(f"not measured: {made.depth_reason}"),)
-    else:
-        yield "m50", (span(_m50(made)),)
+    told = _m50(made)
+    if told is None and made.depth_reason is not None:
+        told = f"not measured: {made.depth_reason}"
+    if told is not None:
+        yield "m50", (span(told),)
     bins = _bins(made)
     if bins:
         marks = _PLAIN_MARKS if is_plain else _MARKS
@@ -38,12 +39,14 @@ def depth_facts(made: Subtraction, *, is_plain: bool) -> Iterator[tuple[str, Lin
         yield "completeness", (span(f"{faint} "), drawn(curve), span(f" {bright}{of_bright}"))
 
 
-def _m50(made: Subtraction) -> str:
+def _m50(made: Subtraction) -> str | None:
     error = "" if made.m50_err is None else f" ± {made.m50_err:.2f}"
     found = "" if made.snr50 is None else f"half of injected sources found at {made.snr50:.1f}σ"
     if made.m50 is not None:
         return f"{made.m50:.2f}{error} mag  {found}".rstrip()
-    flux = f"{made.flux50:.4g} {made.flux_unit or ''}".rstrip()
+    if made.flux50 is None:
+        return None
+    flux = f"{significant(made.flux50, 4)} {made.flux_unit or ''}".rstrip()
     return f"no zeropoint  {found}, {flux}{error} mag"
 
 
@@ -67,4 +70,4 @@ def _brightness(made: Subtraction, flux: float) -> str:
         return f"{made.zeropoint - 2.5 * math.log10(flux):.1f}"
     if made.flux50 and made.snr50:
         return f"{flux / made.flux50 * made.snr50:.1f}σ"
-    return f"{flux:.3g}"
+    return significant(flux)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from core.cells import Look, Panel, draw_triplet, faint_sources_survive
 from core.review.cutouts import Cutouts
+from core.text import significant
 from screens.lines import Line, Span, Tinted, Tone, drawn, padded, shortened, span
 from screens.tty.graphics import Placed
 
@@ -147,5 +148,6 @@ def _limits(panel: Panel) -> Span:
     if panel.masked_fraction == 1:
         return span(" absent", Tone.WARN)  # such is a plane without any pixel (`core.review.cutouts`)
     limits = panel.limits
-    text = f" ±{limits.high:.3g}σ" if limits.symmetric else f" {limits.low:.2g}…{limits.high:.3g}σ"
-    return span(text, Tone.DIM)
+    high = significant(limits.high)
+    text = f"±{high}σ" if limits.symmetric else f"{significant(limits.low, 2)}…{high}σ"
+    return span(f" {text}", Tone.DIM)

@@ -12,7 +12,7 @@ from core.models.names import BEST_FIRST, MOVED, ODD_BY
 from core.moon import moon
 from core.orientation import described
 from core.places.cut_words import measured_words
-from core.text import counted
+from core.text import counted, significant
 from core.vocabulary import DOUBT, LABELS, OWN, Label, ReviewState, mask_words
 from screens.lines import Line, Tone, cells_of, indented, padded, shortened, span, wrapped
 from screens.review.known import known_facts
@@ -313,7 +313,7 @@ def _brightness(card: "Card") -> Line:
 
 def _flux(card: "Card") -> str:
     record = card.candidate
-    error = f" ±{record['flux_err']:.3g}" if record["flux_err"] is not None else ""
+    error = f" ±{significant(record['flux_err'])}" if record["flux_err"] is not None else ""
     return f"{_signed(record['flux'])}{error} {record['flux_unit'] or ''}"
 
 

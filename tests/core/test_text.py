@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.text import MAX_MARKS, SafeText, csv_cell, safe_text
+from core.text import MAX_MARKS, SafeText, csv_cell, safe_text, significant
 
 # Every code point, surrogates included, with the dangerous ones more often than chance has them.
 CONTROLS = "\x00\x07\x08\t\n\x0b\x0c\r\x1b\x7f\x85\x90\x9b\x9d"
@@ -118,6 +118,23 @@ def test_a_limit_that_leaves_nothing_is_refused():
 )
 def test_cells_of_a_spreadsheet(value, cell):
     assert csv_cell(value) == cell
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "told"),
+    [
+        (2371.4, 3, "2370"),
+        (-12345.0, 4, "-12340"),
+        (999.6, 3, "1000"),
+        (2.0, 2, "2"),
+        (0.0123456, 3, "0.0123"),
+        (1.5e-9, 3, "1.5e-09"),
+        (3.2e11, 3, "3.2e+11"),
+        (float("inf"), 3, "inf"),
+    ],
+)
+def test_significant_digits_without_an_exponent_where_people_need_none(value, digits, told):
+    assert significant(value, digits) == told
 
 
 @given(texts)

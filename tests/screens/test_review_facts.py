@@ -49,6 +49,14 @@ def test_what_a_packet_does_not_tell_is_left_out_of_the_details(sqlite_store):
         assert not any(line.startswith(label) for line in told), label
 
 
+def test_the_error_of_a_large_flux_has_no_exponent(store):
+    (sky_object,) = add_night(store, objects=1, epochs=1)
+    card = read_card(store, sky_object)
+    bright = {**card.candidate, "flux": 61119.8, "flux_err": 1083.7, "flux_unit": "electron"}
+    told = [plain(line).strip() for line in detail_lines(replace(card, candidate=bright), 100)]
+    assert "flux +61119.8 ±1080 electron" in told
+
+
 def test_scores_are_shown_whole_or_not_at_all(store):
     (sky_object,) = add_night(store, objects=1, epochs=1)
     card = read_card(store, sky_object)
