@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 A_LIST = 'a list is written as ["a", "b"], of numbers as [1, 2]'
-_BEFORE = "Value error, "  # what Pydantic puts before sentences of our own
+# What Pydantic says, and what somebody understands who knows nothing of it.
+_PLAIN = {
+    "Value error, ": "",  # before sentences of our own
+    "Input should be a valid integer, unable to parse string as an integer": "a whole number is needed",
+    "Input should be a valid integer, got a number with a fractional part": "a whole number is needed",
+    "Input should be a valid number, unable to parse string as a number": "a number is needed",
+    "Input should be": "it should be",
+}
 
 
 def key_parts(location: tuple[int | str, ...]) -> list[str]:
@@ -16,9 +23,11 @@ def plain_message(error: Mapping[str, Any]) -> str:
     """What is wrong; TOML and JSON have lists where Python has tuples."""
     if error["type"] in ("tuple_type", "list_type"):
         return A_LIST
-    return without_prefix(str(error["msg"]))
+    return in_plain_words(str(error["msg"]))
 
 
-def without_prefix(message: str) -> str:
-    """A message without what Pydantic says before it."""
-    return message.replace(_BEFORE, "")
+def in_plain_words(message: str) -> str:
+    """A message of Pydantic in words of everybody."""
+    for said, plain in _PLAIN.items():
+        message = message.replace(said, plain)
+    return message

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import typer
 from typer.core import TyperGroup
 
-from core.settings_words import without_prefix
+from core.settings_words import in_plain_words
 from core.text import safe_text
 
 MOST_SAID = 1000  # letters
@@ -18,6 +18,7 @@ class _NoSuchOption(Protocol):
     """What Typer's parser raises; its class is not public."""
 
     option_name: str
+    possibilities: Any
     message: str
     ctx: Any
 
@@ -48,7 +49,7 @@ class PlainWords(TyperGroup):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
-            error.message = without_prefix(error.message)
+            error.message = in_plain_words(error.message)
             raise
         except Exception as error:
             if isinstance(error, _NoSuchOption) and isinstance(error.ctx.command, TyperGroup):

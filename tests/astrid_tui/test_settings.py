@@ -77,7 +77,7 @@ def test_the_store_is_in_the_home_unless_a_url_says_otherwise(monkeypatch, tmp_p
     [
         ("[detect]\nthreshhold = 5\n", "there is no key 'detect.threshhold'"),
         ("[detect]\nthreshold = -1\n", "detect.threshold"),
-        ("[detect]\nthreshold = inf\n", "wrong.toml: Input should be a finite number"),
+        ("[detect]\nthreshold = inf\n", "wrong.toml: it should be a finite number"),
         ("[fakes]\nsnr = [4, inf]\n", "'fakes.snr.1' in"),
         ("[detect\n", "cannot read"),
         ("[subtract]\nmethod = 'magic'\n", "subtract.method"),
@@ -151,8 +151,8 @@ def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("ASTRID_REVIEW__VOTES", "zero", "ASTRID_REVIEW__VOTES in the environment: Input should be"),
-        ("ASTRID_REVIEW", '{"votes": 0}', "ASTRID_REVIEW in the environment: Input should be"),
+        ("ASTRID_REVIEW__VOTES", "zero", "ASTRID_REVIEW__VOTES in the environment: a whole number is needed"),
+        ("ASTRID_REVIEW", '{"votes": 0}', "ASTRID_REVIEW in the environment: it should be"),
         ("ASTRID_DETEKT__THRESHOLD", "4", "ASTRID_DETEKT__THRESHOLD in the environment: there is no section"),
         ("ASTRID_DETECT__FOO", "4", "ASTRID_DETECT__FOO in the environment: there is no key 'detect.foo'"),
         (
@@ -169,7 +169,7 @@ def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
         ("ASTRID_HOME__DIR", "x", "there is no section 'home'"),
         ("ASTRID_SITE__POSITION", "28,-17", "ASTRID_SITE__POSITION in the environment: a list is written as"),
         ("ASTRID_KEYS", "[" * 100_000, "ASTRID_KEYS in the environment cannot be read: it is nested too"),
-        ("ASTRID_SITE__POSITION", "[128, -17]", "ASTRID_SITE__POSITION in the environment: Input should be"),
+        ("ASTRID_SITE__POSITION", "[128, -17]", "ASTRID_SITE__POSITION in the environment: it should be"),
     ],
 )
 def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value, said):

@@ -284,6 +284,25 @@ def test_a_wrong_word_is_quoted_displayable_and_short(
     assert len(astrid.said) < 2000
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("candidates", "list", "--filter"), "Option '--filter' requires an argument."),
+        (("--config",), "Option '--config' requires an argument."),
+        (("--limit", "3"), "No such option: --limit"),
+        (("candidates", "list", "--limit", "x"), "Invalid value for '--limit': a whole number is needed"),
+        (("candidates", "list", "--limit", "0"), "'--limit': it should be greater than or equal to 1"),
+        (("queue", "show", "1.5"), "Invalid value for 'FRAME': a whole number is needed"),
+        (("objects", "--kept"), "No such option: --kept; it goes behind one of tracklets"),
+    ],
+)
+def test_what_an_option_lacks_is_said_in_plain_words(
+    astrid: Command, store: Store, words: tuple[str, ...], said: str
+) -> None:
+    astrid(*words, code=2)
+    assert said in " ".join(astrid.said.split())
+
+
 def test_a_reason_of_bytes_that_are_no_text_is_kept(astrid: Command, store: Store) -> None:
     with store.write() as db:
         db.add(Observation(content="o", frame="a.fits", path="a.fits", created_at=1.0, state="queued"))
