@@ -36,13 +36,13 @@ def card_lines(card: "Card") -> Iterator[str]:
 
     # Their abbreviations stand for what is told in full below.
     short = {plain(line).strip() for line in known_facts(card.known)}
-    for line in fact_lines(card, _WIDTH, _FACTS, columns=1):
-        text = plain(line).strip()
-        if text and text not in short:
-            yield text
+    lines = [plain(line).strip() for line in fact_lines(card, _WIDTH, _FACTS, columns=1)]
+    facts = [text for text in lines if text and text not in short]
+    yield from facts
     scores = [f"{name} {value:.2f}" for name, value in best_first(card.scores) if value is not None]
-    if scores:
-        yield f"scores: {', '.join(scores)}"
+    further = [each for each in scores if not any(each in text for text in facts)]
+    if further:
+        yield f"further scores: {', '.join(further)}"
     yield from _known(card)
     yield from curve_lines(card.light_curve)
     if card.expert is not None:

@@ -48,6 +48,17 @@ def test_nothing_is_read_aloud_that_has_no_words(sit, sqlite_store):
     )
 
 
+def test_every_score_is_read_aloud_once(sit, sqlite_store):
+    names = ("realbogus", "unet", "tree", "isolation_forest", "one_class_svm", "ensemble")
+    survey = {f"some_survey_of_long_name:score_number_{number:02}": 0.5 for number in range(12)}
+    scores = dict.fromkeys(names, 0.25) | survey
+    add_candidate(sqlite_store, add_object(sqlite_store), snr=-7.5, scores=scores)
+    said = sit("quit")
+    assert "snr -7.5 sigma ensemble 0.25 realbogus 0.25" in said
+    assert [said.count(f"{name} 0.25") for name in names] == [1] * len(names)
+    assert [said.count(f"{name} 0.50") for name in survey] == [1] * len(survey)
+
+
 def test_a_light_curve_in_words():
     def point(mjd, mag, *, is_limit=False, flux=1.0):
         kind = FluxKind.LIMIT if is_limit else FluxKind.DETECTION
