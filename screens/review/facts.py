@@ -162,7 +162,8 @@ def _further(card: "Card") -> list[tuple[str, str | None]]:
 def _score_lines(card: "Card", width: int) -> list[Line]:
     """Each score and what it did to the ensemble; also what moved that without being one, as |snr| does."""
     others = (name.removeprefix(MOVED) for name in card.features if name.startswith(MOVED))
-    told = {**card.scores, **{name: None for name in others if name not in card.scores}}
+    beside = {"snr": abs(card.candidate["snr"])}
+    told = {**{name: beside.get(name) for name in others}, **card.scores}
     lines: list[Line] = [(), (span("Scores", Tone.STRONG),)]
     for name, value in best_first(told):
         moved = card.features.get(f"{MOVED}{name}")

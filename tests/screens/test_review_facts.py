@@ -111,10 +111,10 @@ def test_details_say_all_that_moved_the_ensemble_also_what_is_no_score(store):
     card = read_card(store, sky_object)
     scores = {"ensemble": 0.9, "unet": 0.4, "one_class_svm": 0.2}
     moved = {"ensemble.unet": 0.0, "ensemble.snr": 1.6, "fwhm": 3.0}
-    shown = replace(card, candidate={**card.candidate, "scores": scores}, features=moved)
+    shown = replace(card, candidate={**card.candidate, "scores": scores, "snr": -7.5}, features=moved)
     lines = [plain(line).split() for line in detail_lines(shown, 100)]
     assert ["unet", "0.4000", "moved", "the", "ensemble", "by", "+0.00"] in lines
-    assert ["snr", "–", "moved", "the", "ensemble", "by", "+1.60"] in lines
+    assert ["snr", "7.5000", "moved", "the", "ensemble", "by", "+1.60"] in lines
     assert ["one_class_svm", "0.2000"] in lines
     assert ["fwhm", "3.0000"] in lines
 
