@@ -20,7 +20,9 @@ def export_command(screen: "FrameScreen[Any]") -> Command:
     def export(words: Words) -> None:
         opened = screen.host.opened
         if opened is None or not words or list(words[1:]) not in ([], ["judged"]):
-            raise CommandRefused("export takes the name of a file, and 'judged' for those with a verdict")
+            raise CommandRefused(
+                "export takes the name of a file, and behind it 'judged' for those with a verdict"
+            )
         file = _place(words[0])
 
         def told(count: int) -> None:
