@@ -346,7 +346,7 @@ def export(
     if count < seen:
         remark(f"{seen - count} of {seen} are left out: {WHY_LEFT_OUT[form]}")
     for head in heads:
-        remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")
+        remark(f"verdict chain {head.session}: {counted(head.sequence, 'row')}, head {head.hash}")
 
 
 def _form_of(output: Path | None) -> str:

@@ -161,7 +161,7 @@ def remove(
     must_write(context)
     library = Library(settings_of(context).home)
     found = library.named(name)
-    confirm(f"This removes {found.name} with {found.rows} rows.", "remove", yes=yes)
+    confirm(f"This removes {found.name} with {counted(found.rows, 'row')}.", "remove", yes=yes)
     library.remove(name)
     if as_json:
         print_json({"removed": found.name, "rows": found.rows})
@@ -319,5 +319,7 @@ def _coverage(area: str | None) -> "Coverage | None":
 
 def _summary(record: dict[str, Any]) -> str:
     epoch = f", epoch {record['epoch']:g}" if record["epoch"] is not None else ""
-    skipped = f", {record['skipped']} rows without a position left out" if record["skipped"] else ""
+    skipped = (
+        f", {counted(record['skipped'], 'row')} without a position left out" if record["skipped"] else ""
+    )
     return f"{record['rows']} {record['kind']}{epoch}{skipped}"

@@ -101,6 +101,13 @@ def test_light_curves_of_places_and_objects_are_written_by_the_same_names(
         assert begins in file.read_text().splitlines()[0]
 
 
+def test_an_export_tells_how_long_each_chain_of_verdicts_is(astrid: Command, sqlite_store: Store) -> None:
+    for label, told in (("real", "1 row"), ("dipole", "2 rows")):
+        astrid("candidates", "label", add_candidate(sqlite_store), label)
+        astrid("candidates", "export")
+        assert re.search(rf"verdict chain cli-vera-\S+: {told}, head", astrid.said)
+
+
 def test_an_object_that_is_not_there_is_not_measured_in_silence(astrid: Command, sqlite_store: Store) -> None:
     there = add_object(sqlite_store, "AT1")
     told = astrid.json("objects", "forced", there, 999, code=1)
