@@ -68,4 +68,8 @@ def cause(error: Any) -> str:
     """The driver's own first line, without the statement and its values, and what to do about it."""
     lines = str(error.orig).strip().splitlines()
     first = lines[0] if lines else type(error.orig).__name__
-    return f"{first}; `astrid db check` tells what else is missing" if lacks_a_table(error) else first
+    if lacks_a_table(error):
+        return f"{first}; `astrid db check` tells what else is missing"
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
+        return f"{first}; `astrid db restore --force` puts it aside for a backup"
+    return first

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ from core.unfinished import part_beside, put, sweep, sync
 STEP_BYTES = 4 * 2**20  # copied at once; after each it is told how far it is
 DUMP = b"PGDMP"  # how what pg_dump writes begins
 MIB = 2**20
+BEYOND_USE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+SHARED_FIRST, SHARED_SIZE = (
+    0x40000002,
+    510,
+)  # bytes of a store's file that whoever has it open holds a lock on
 
 Report = Callable[[int, int, str], None]  # done, of how many, what
 
@@ -276,10 +282,29 @@ def _put_aside(store: Path, now: float) -> Path:
             store.rename(aside)
             connection.execute("COMMIT")
     except sqlite3.Error as error:
-        raise BackupError(
-            f"the store {store} cannot be put aside ({error}): end every astrid that uses it, and try again"
-        ) from error
+        if error.sqlite_errorcode in BEYOND_USE:
+            return _put_damaged_aside(store, aside)
+        raise _in_use(store, error) from error
     return aside
+
+
+def _put_damaged_aside(store: Path, aside: Path) -> Path:
+    """Rename a file that SQLite cannot open any more, and its log of changes, which fits no other store."""
+    with store.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, SHARED_SIZE, SHARED_FIRST)
+        except BlockingIOError as error:
+            raise _in_use(store, "it is damaged, and open") from error
+        for ending in ("-shm", "-wal", ""):
+            with suppress(FileNotFoundError):
+                store.with_name(store.name + ending).rename(aside.with_name(aside.name + ending))
+    return aside
+
+
+def _in_use(store: Path, why: object) -> BackupError:
+    return BackupError(
+        f"the store {store} cannot be put aside ({why}): end every astrid that uses it, and try again"
+    )
 
 
 def _copy_sqlite(place: URL, part: Path, report: Report) -> Contents:

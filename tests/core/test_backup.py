@@ -5,6 +5,8 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -225,6 +227,34 @@ def test_a_backup_becomes_the_store_and_the_old_one_is_put_aside(sqlite_store: S
     with closing(open_store(f"sqlite:///{done.aside}")) as old:
         assert session_heads(old)[0].sequence == 1
     assert not list(tmp_path.glob("*.part*"))
+
+
+def test_a_backup_takes_the_place_of_a_store_that_is_damaged_and_that_nobody_has_open(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    store, copy = tmp_path / "astrid.db", tmp_path / "copy.db"
+    judge(sqlite_store, add_candidate(sqlite_store))
+    back_up(f"sqlite:///{store}", copy, quietly)
+    sqlite_store.close()
+    opened = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM verdict').fetchall()"
+    )
+    words = [sys.executable, "-c", f"{opened}; print(flush=True); input()", store]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "\n"  # it has it open
+        with store.open("r+b") as file:
+            file.write(b"\xff" * 8192)
+        with pytest.raises(BackupError, match="end every astrid that uses it"):
+            restore(copy, f"sqlite:///{store}", force=True, now=0.0, report=quietly)
+        other.kill()  # its log of changes stays
+    done = restore(copy, f"sqlite:///{store}", force=True, now=0.0, report=quietly)
+    assert done.aside is not None
+    assert done.aside.read_bytes()[:8192] == b"\xff" * 8192
+    assert done.aside.with_name(f"{done.aside.name}-wal").exists()
+    assert damage(f"sqlite:///{store}") == []
+    with closing(open_store(f"sqlite:///{store}")) as again:
+        assert session_heads(again)[0].sequence == 1
 
 
 def test_a_restored_store_is_well_before_anybody_writes_to_it(sqlite_store: Store, tmp_path: Path) -> None:

@@ -419,7 +419,7 @@ def test_a_damaged_file_is_one_sentence(sqlite_store: Store, tmp_path: Path) -> 
     content = path.read_bytes()
     half = len(content) // 2
     path.write_bytes(content[:4096] + b"\xff" * (half - 4096) + content[half:])
-    with pytest.raises(StoreUnreachable, match="malformed"):
+    with pytest.raises(StoreUnreachable, match="malformed; `astrid db restore --force` puts it aside"):
         names_of_filters(f"sqlite:///{path}")
 
 
