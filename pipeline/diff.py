@@ -25,7 +25,8 @@ from pipeline.detection.detect import detect
 from pipeline.detection.joined import with_unet
 from pipeline.detection.new_saturated import apart_from_streaks, new_saturated, remark_on
 from pipeline.detection.rows import with_rows
-from pipeline.files.fits_files import first_image, opened, read_frame
+from pipeline.files.fits_files import first_image, read_frame
+from pipeline.files.fits_opening import opened
 from pipeline.files.psf_file import check_width, read_psf
 from pipeline.frame import (
     Aligned,

@@ -7,7 +7,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.files.fits_files import first_image, opened
+from pipeline.files.fits_files import first_image
+from pipeline.files.fits_opening import opened
 from pipeline.files.fits_selection import wrong_claim
 from pipeline.frame import FrameRefused, Image, PsfModel
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 from astropy.time import Time
@@ -14,17 +13,15 @@ from erfa import ErfaWarning
 from core.epochs import JD_OF_MJD_0
 from core.magnitudes import MAG_PER_RELATIVE_ERROR, UPPER_LIMIT_SIGMA
 from core.orientation import ToSky
-from core.review.cutouts import MAX_ABS, pack
+from core.review.cutouts import pack
 from core.surveys.alert import AB_ZEROPOINT_NJY, AlertFacts, FluxFacts, ToldBody
 from core.vocabulary import FluxKind
 from pipeline.surveys.refusal import PacketError
 from pipeline.surveys.stamps import Plane, read_image, to_cutouts
 from pipeline.surveys.survey import STAMP, Names, Point, Survey
-
-Record = Mapping[str, Any]
+from pipeline.surveys.values import MOST_LETTERS, Record, id_of, meant, number_of, numbers_of, value_of
 
 EARLIEST_MJD, LATEST_MJD = 40000.0, 120000.0  # 1968 to 2187: beyond lie zeros and damaged numbers
-MOST_LETTERS = 100  # of an id
 MOST_EPOCHS = 20_000  # of one list of a history; the newest are its last
 MOST_POSITION_ERROR_DEG = 5.0 / 3600.0
 
@@ -54,7 +51,7 @@ def decode(survey: Survey, record: Record, *, cutout_px: int, radius_arcsec: flo
     body = record.get(survey.body)
     if not isinstance(body, Mapping):
         raise PacketError(f"it has no {survey.body}")
-    external_id = _id(_value(record, survey.candid))
+    external_id = id_of(value_of(record, survey.candid))
     if external_id is None:
         raise PacketError("it has no candid")
     ra, dec = _position(survey, body)
@@ -65,7 +62,7 @@ def decode(survey: Survey, record: Record, *, cutout_px: int, radius_arcsec: flo
         raise PacketError(f"its time, MJD {mjd:.6g}, is that of no exposure")
     sign = _sign(survey, body, epoch)
     flux = None if epoch.flux is None else sign * abs(epoch.flux)
-    snr = _number(survey, body, point.snr)
+    snr = number_of(survey, body, point.snr)
     if snr is None and flux is not None and epoch.flux_err:
         snr = flux / epoch.flux_err
     if snr is None:
@@ -75,7 +72,7 @@ def decode(survey: Survey, record: Record, *, cutout_px: int, radius_arcsec: flo
     if survey.difference_follows_sign and sign < 0 and stamps[2] is not None:
         stamps = (stamps[0], stamps[1], -stamps[2])
     cutouts = to_cutouts(*stamps, size=cutout_px, to_sky=to_sky)
-    error_deg = max((abs(e) for e in _numbers(survey, body, survey.position_errors).values()), default=0.0)
+    error_deg = max((abs(e) for e in numbers_of(survey, body, survey.position_errors).values()), default=0.0)
     radii = (
         radius_arcsec / 3600.0,
         survey.seeing_arcsec / 7200.0,
@@ -86,7 +83,7 @@ def decode(survey: Survey, record: Record, *, cutout_px: int, radius_arcsec: flo
     return AlertFacts(
         source=survey.name,
         external_id=external_id,
-        object_id=_id(_value(record, survey.object_id, skipped=(0, "", "0"))),
+        object_id=id_of(value_of(record, survey.object_id, skipped=(0, "", "0"))),
         mjd=mjd,
         ra=ra,
         dec=dec,
@@ -128,7 +125,7 @@ class _Epoch:
     __slots__ = ("band", "exposure_s", "flux", "flux_err", "mjd", "unit", "zeropoint")
 
     def __init__(self, survey: Survey, record: Record, point: Point, usual_s: float) -> None:
-        self.exposure_s = _number(survey, record, point.exposure_s) or 0.0
+        self.exposure_s = number_of(survey, record, point.exposure_s) or 0.0
         self.mjd = _mjd(survey, record, point)
         if point.is_start:
             self.mjd += (self.exposure_s or usual_s) / 2.0 / 86400.0
@@ -142,19 +139,19 @@ class _Epoch:
     def _from_magnitude(
         self, survey: Survey, record: Record, point: Point
     ) -> tuple[float | None, float | None]:
-        mag = _number(survey, record, point.mag)
+        mag = number_of(survey, record, point.mag)
         if mag is None or not -20.0 < mag < 50.0:
             return None, None
         flux = nanojansky(mag + survey.ab_offsets.get(self.band or "", 0.0))
-        error = _number(survey, record, point.mag_err)
+        error = number_of(survey, record, point.mag_err)
         return flux, flux * error / MAG_PER_RELATIVE_ERROR if error is not None and error > 0 else None
 
     def _from_flux(self, survey: Survey, record: Record, point: Point) -> None:
-        flux = _number(survey, record, point.flux)
-        error = _number(survey, record, point.flux_err)
+        flux = number_of(survey, record, point.flux)
+        error = number_of(survey, record, point.flux_err)
         scale = point.nanojansky
         if scale is None:
-            zeropoint = _number(survey, record, point.zeropoint)
+            zeropoint = number_of(survey, record, point.zeropoint)
             if zeropoint is None:
                 scale, self.unit, self.zeropoint = 1.0, point.unit, None
             else:
@@ -217,7 +214,7 @@ def _past(survey: Survey, record: Record, point: Point, epoch: _Epoch, mjd: floa
         kind, error = FluxKind.LIMIT, _limit(survey, record, point, epoch)
         if error is None:
             return
-    own = _id(_value(record, point.id)) if kind is FluxKind.DETECTION else None
+    own = id_of(value_of(record, point.id)) if kind is FluxKind.DETECTION else None
     yield FluxFacts(
         external_id=own or f"{kind}.{_exposure(record, point, epoch, mjd)}",
         kind=kind,
@@ -233,10 +230,10 @@ def _past(survey: Survey, record: Record, point: Point, epoch: _Epoch, mjd: floa
 
 def _limit(survey: Survey, record: Record, point: Point, epoch: _Epoch) -> float | None:
     """A fifth of the flux that would have been detected."""
-    limit = _number(survey, record, point.limit_mag)
+    limit = number_of(survey, record, point.limit_mag)
     if limit is not None and 0.0 < limit < 50.0:
         return nanojansky(limit + survey.ab_offsets.get(epoch.band or "", 0.0)) / UPPER_LIMIT_SIGMA
-    noise = _number(survey, record, point.noise)
+    noise = number_of(survey, record, point.noise)
     return noise * (point.nanojansky or 1.0) if noise is not None and noise > 0 else None
 
 
@@ -246,7 +243,7 @@ def _exposure(record: Record, point: Point, epoch: _Epoch, mjd: float) -> str:
 
 
 def _position(survey: Survey, body: Record) -> tuple[float, float]:
-    ra, dec = _number(survey, body, survey.ra), _number(survey, body, survey.dec)
+    ra, dec = number_of(survey, body, survey.ra), number_of(survey, body, survey.dec)
     if ra is None or dec is None or not (0.0 <= ra <= 360.0 and -90.0 <= dec <= 90.0):
         places = ", ".join(
             f"{name} {'missing' if value is None else value}"
@@ -257,10 +254,10 @@ def _position(survey: Survey, body: Record) -> tuple[float, float]:
 
 
 def _mjd(survey: Survey, record: Record, point: Point) -> float:
-    jd = _number(survey, record, point.jd)
+    jd = number_of(survey, record, point.jd)
     if jd is not None:
         return jd - JD_OF_MJD_0
-    mjd = _number(survey, record, (*point.mjd, *point.mjd_tai))
+    mjd = number_of(survey, record, (*point.mjd, *point.mjd_tai))
     return math.nan if mjd is None else mjd
 
 
@@ -276,7 +273,7 @@ def _to_utc(mjd_tai: list[float]) -> list[float]:
 
 
 def _band(survey: Survey, record: Record, point: Point) -> str | None:
-    told = _value(record, point.band)
+    told = value_of(record, point.band)
     if isinstance(told, float) and told.is_integer():  # as a column is where some are missing
         told = int(told)
     if not isinstance(told, str | int):  # a file may say anything, such as a list
@@ -289,7 +286,7 @@ def _band(survey: Survey, record: Record, point: Point) -> str | None:
 def _sign(survey: Survey, record: Record, epoch: _Epoch, point: Point | None = None) -> float:
     """-1 where the packet says that it is negative, by its flag or by the sign of its flux."""
     names = (point or survey.point).negative
-    told = _value(record, names)
+    told = value_of(record, names)
     if told is not None:
         word = str(told).strip().lower().removesuffix(".0")
         if word not in POSITIVE | NEGATIVE:
@@ -310,7 +307,7 @@ def _stamps(
     for what, names in (
         ("science", survey.new), ("reference", survey.reference), ("difference", survey.difference)
     ):  # fmt: skip
-        held = _value(record, names)
+        held = value_of(record, names)
         packed = held.get(STAMP) if isinstance(held, Mapping) else held
         plane = None
         if isinstance(packed, bytes) and packed:
@@ -325,14 +322,14 @@ def _stamps(
 
 def _pixel(survey: Survey, body: Record, names: Names) -> float | None:
     """A place in the survey's image, in 0-based pixel centres."""
-    told = _number(survey, body, names)
+    told = number_of(survey, body, names)
     return None if told is None or survey.first_pixel is None else told - survey.first_pixel
 
 
 def _frame(survey: Survey, body: Record) -> str | None:
     parts = []
     for words, names in survey.frame.items():
-        told = _value(body, names)
+        told = value_of(body, names)
         if told is not None:
             parts.append(f"{words} {str(told).rpartition('/')[2]}".strip())
     return " ".join(parts)[:200] or None
@@ -341,64 +338,25 @@ def _frame(survey: Survey, body: Record) -> str | None:
 def _small_body(survey: Survey, record: Record) -> ToldBody | None:
     """The body of the solar system that a packet tells of, if it tells of any."""
     told = survey.small_body
-    identifier = _value(record, told.identifier, skipped=(0, "", "0"))
-    distance = _meant(survey, _value(record, told.distance))
+    identifier = value_of(record, told.identifier, skipped=(0, "", "0"))
+    distance = meant(survey, value_of(record, told.distance))
     if identifier is None and (told.identifier or distance is None or distance < 0.0):
         return None
-    named = str(_value(record, told.name) or "").strip()[:MOST_LETTERS]
+    named = str(value_of(record, told.name) or "").strip()[:MOST_LETTERS]
     name = None if named.lower() in NAMELESS else named
     if name is None and identifier is not None:
         name = f"ssObjectId {identifier}"[:MOST_LETTERS]
-    mag = _meant(survey, _value(record, told.mag)) or None
+    mag = meant(survey, value_of(record, told.mag)) or None
     return ToldBody(name, distance, mag, is_identified=identifier is not None)
 
 
 def _flags(survey: Survey, body: Record) -> int:
     flags = 0
     for name, bit in survey.flags.items():
-        if body.get(name) is True or (_number(survey, body, (name,)) or 0.0) > 0:
+        if body.get(name) is True or (number_of(survey, body, (name,)) or 0.0) > 0:
             flags |= int(bit)
     return flags
 
 
 def _named(survey: Survey, body: Record, names: Names) -> dict[str, float]:
-    return {f"{survey.name}:{name}": value for name, value in _numbers(survey, body, names).items()}
-
-
-def _numbers(survey: Survey, record: Record, names: Names) -> dict[str, float]:
-    found = ((name, _number(survey, record, (name,))) for name in names)
-    return {name: value for name, value in found if value is not None}
-
-
-def _number(survey: Survey, record: Record, names: Names) -> float | None:
-    """The first number under some names that means something."""
-    return next((n for name in names if (n := _meant(survey, record.get(name))) is not None), None)
-
-
-def _meant(survey: Survey, value: Any) -> float | None:
-    """A value as a number, none where it is no number or a sentinel."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    number = float(value)
-    return number if abs(number) <= MAX_ABS and number not in survey.sentinels else None
-
-
-def _value(record: Record, names: Names, *, skipped: tuple[Any, ...] = ()) -> Any:
-    """The first value under some names, which may lead into records."""
-    for name in names:
-        value: Any = record
-        for step in name.split("."):
-            value = value.get(step) if isinstance(value, Mapping) else None
-        if value is not None and value not in skipped:
-            return value
-    return None
-
-
-def _id(value: Any) -> str | None:
-    """An id as text; refused where it is none."""
-    if value is None or isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    text = str(value).strip()
-    if len(text) > MOST_LETTERS:
-        raise PacketError(f"one of its ids has {len(text)} letters; {MOST_LETTERS} are the most")
-    return text or None
+    return {f"{survey.name}:{name}": value for name, value in numbers_of(survey, body, names).items()}
