@@ -7,6 +7,7 @@ from sqlmodel import select
 from core.database.store import Store
 from core.database.tables import Candidate, Difference, Observation, Reference, SkyObject
 from core.frames import references
+from core.review.verdicts import decide
 from tests.core.frames import reference_facts
 
 _numbers = count(1)
@@ -70,3 +71,10 @@ def reference_of_the_night(store: Store) -> int:
         ra, dec = db.execute(select(SkyObject.ra, SkyObject.dec)).first()
     facts = reference_facts(ra=ra, dec=dec, radius_deg=1.0, mjd_first=60999.0, mjd_last=61001.5)
     return references.add(store, facts).id
+
+
+ADA = {"session": "s", "reviewer": "ada"}
+
+
+def judge(store, candidate, label):
+    decide(store, **ADA, candidate_id=candidate, label=label, shown={})

@@ -8,8 +8,12 @@ import numpy as np
 from astropy.io.fits import Header
 from numpy.typing import NDArray
 
+from core.settings import Settings
+from core.settings_sections import CalibrateSettings
 from pipeline.frame import Exposure, RawFrame
 from tests.pipeline.synthetic import star_frame
+
+WITHOUT_COSMIC_RAYS = Settings(calibrate=CalibrateSettings(cosmic_rays=False))
 
 
 @dataclass(frozen=True)
@@ -54,3 +58,10 @@ def raw_frame(
     )
     raw = RawFrame(counts, np.zeros(shape, np.uint16), exposure, Header())
     return raw, RawTruth(sky, truth.model, gain, read_noise)
+
+
+def pull(frame, truth, where=None):
+    """(data - truth) / sigma of the good pixels."""
+    good = frame.mask == 0 if where is None else (frame.mask == 0) & where
+    residual = (frame.data - truth.sky - truth.model)[good]
+    return residual / np.sqrt(frame.variance[good])

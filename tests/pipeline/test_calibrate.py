@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from astropy.io.fits import Header
-from astropy.wcs import WCS
 
 from core.settings import Settings
 from core.settings_sections import CalibrateSettings, CameraSettings
@@ -14,22 +13,14 @@ from core.vocabulary import FrameKind, MaskPlane
 from pipeline.calibration.calibrate import calibrate, source_model
 from pipeline.calibration.illumination import vignetted
 from pipeline.calibration.masters import Masters
-from pipeline.calibration.overscan import trim
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused
-from tests.pipeline.synthetic_raw import raw_frame
+from tests.pipeline.synthetic_raw import WITHOUT_COSMIC_RAYS as SETTINGS
+from tests.pipeline.synthetic_raw import pull, raw_frame
 
-SETTINGS = Settings(calibrate=CalibrateSettings(cosmic_rays=False))
 Y, X = np.mgrid[:256, :256].astype(np.float32)
 FLAT = (1.1 - 0.4 * ((X - 128) ** 2 + (Y - 128) ** 2) / 128**2 / 2).astype(np.float32)
 FLAT /= np.median(FLAT)
-
-
-def pull(frame, truth, where=None):
-    """(data - truth) / sigma of the good pixels."""
-    good = frame.mask == 0 if where is None else (frame.mask == 0) & where
-    residual = (frame.data - truth.sky - truth.model)[good]
-    return residual / np.sqrt(frame.variance[good])
 
 
 def test_electrons_come_back_and_the_variance_is_theirs():
@@ -258,139 +249,6 @@ def test_a_flat_frame_is_no_science_frame():
         calibrate(replace(raw, exposure=replace(raw.exposure, kind=FrameKind.FLAT)), None, SETTINGS)
 
 
-def with_overscan(level=500.0):
-    """A frame of 256 x 256 with 20 columns of overscan before it and 4 rows below."""
-    raw, truth = raw_frame()
-    rng = np.random.default_rng(9)
-    drift = np.linspace(0.0, 30.0, 260)[:, None]
-    data = np.empty((260, 276), np.float32)
-    data[:] = level + drift + rng.normal(0.0, 3.0, data.shape)
-    data[4:, 20:] = raw.data + level + drift[4:]
-    header = Header(
-        {
-            "BIASSEC": "[  3:18, 1: 260]",
-            "TRIMSEC": "[21:276,5:260]",
-            "CRPIX1": 150.0,
-            "CRPIX2": 130.0,
-            "CRVAL1": 10.0,
-            "CRVAL2": 20.0,
-            "CTYPE1": "RA---TAN",
-            "CTYPE2": "DEC--TAN",
-            "CDELT1": -1e-4,
-            "CDELT2": 1e-4,
-        }
-    )
-    return replace(
-        raw, data=data, mask=np.zeros(data.shape, np.uint16), header=header, wcs=WCS(header)
-    ), truth
-
-
-def test_the_overscan_s_level_is_subtracted_and_its_pixels_cut_off():
-    raw, truth = with_overscan()
-    frame = calibrate(raw, None, SETTINGS)
-    assert frame.shape == (256, 256)
-    assert frame.origin == (20, 4)
-    assert frame.saturation == pytest.approx((65535.0 - 515.0) * 2.0, rel=1e-3), (
-        "of electrons, without the bias"
-    )
-    pulls = pull(frame, truth)
-    assert np.mean(pulls) == pytest.approx(0.0, abs=0.05)
-    assert np.std(pulls) == pytest.approx(1.0, abs=0.03)
-    rows = np.median(frame.data, axis=1) - truth.sky
-    assert abs(rows[:64].mean() - rows[-64:].mean()) < 3.0, "the drift along the strip is followed"
-
-
-def test_an_overscan_that_the_file_s_own_mask_leaves_out_still_tells_the_level():
-    raw, _ = with_overscan()
-    mask = raw.mask.copy()
-    mask[:, :20] = MaskPlane.BAD
-    masked, open_ = trim(replace(raw, mask=mask)), trim(raw)
-    np.testing.assert_allclose(masked.raw.data, open_.raw.data, atol=1e-3)
-    assert masked.pedestal == pytest.approx(open_.pedestal)
-
-
-def test_a_place_on_the_sky_stays_where_it_was_when_the_overscan_goes():
-    raw, _ = with_overscan()
-    frame = calibrate(raw, None, SETTINGS)
-    before = raw.wcs.all_pix2world([[120.0, 104.0]], 0)
-    np.testing.assert_allclose(frame.wcs.all_pix2world([[100.0, 100.0]], 0), before, atol=1e-10)
-    np.testing.assert_allclose(WCS(frame.header).all_pix2world([[100.0, 100.0]], 0), before, atol=1e-10)
-
-
-def of_two_amplifiers(gains=(2.0, 1.6), levels=(500.0, 800.0)):
-    """A frame whose halves were read with other gains and biases, each with ten columns of overscan."""
-    raw, truth = raw_frame()
-    rng = np.random.default_rng(9)
-    data = np.empty((256, 276), np.float32)
-    for half, (gain, level) in enumerate(zip(gains, levels, strict=True)):
-        left, strip = 128 * half, 256 + 10 * half
-        data[:, left : left + 128] = raw.data[:, left : left + 128] * 2.0 / gain + level
-        data[:, strip : strip + 10] = level + rng.normal(0.0, 3.0, (256, 10))
-    cards = {"TRIMSEC": "[1:256,1:256]", "GAINA": gains[0], "GAINB": gains[1]}
-    cards |= {"TRIMSECA": "[1:128,1:256]", "TRIMSECB": "[129:256,1:256]"}
-    cards |= {"BIASSECA": "[257:266,1:256]", "BIASSECB": "[267:276,1:256]"}
-    exposure, mask = replace(raw.exposure, gain=gains[0]), np.zeros(data.shape, np.uint16)
-    return replace(raw, data=data, mask=mask, header=Header(cards), exposure=exposure), truth
-
-
-def test_two_amplifiers_of_a_chip_make_one_frame_of_one_gain():
-    raw, truth = of_two_amplifiers()
-    frame = calibrate(raw, None, SETTINGS)
-    assert frame.shape == (256, 256)
-    assert frame.notes == ()
-    for half in (X < 128, X >= 128):
-        pulls = pull(frame, truth, half)
-        assert np.mean(pulls) == pytest.approx(0.0, abs=0.05)
-        assert np.std(pulls) == pytest.approx(1.0, abs=0.05)
-    assert trim(raw).pedestal == pytest.approx(650.0, abs=1.0)
-
-
-@pytest.mark.parametrize("unit", ["adu/electron", "electron", "adu/s"])
-def test_gains_of_amplifiers_are_read_as_that_of_the_frame_is(unit):
-    """Turned over where their cards say so; electrons have one gain already, and counts a second too."""
-    raw, truth = of_two_amplifiers()
-    data, gain, seconds = raw.data, 2.0, 1.0
-    if unit == "adu/electron":
-        for letter in "AB":
-            raw.header[f"GAIN{letter}"] = (1.0 / raw.header[f"GAIN{letter}"], f"[{unit}]")
-    elif unit == "electron":
-        raw.header["BUNIT"], gain = unit, 1.0
-        data = of_two_amplifiers(gains=(1.0, 1.0))[0].data
-    else:
-        raw.header["BUNIT"], seconds = unit, 50.0
-        data, gain = raw.data / np.float32(seconds), 2.0 * seconds
-    exposure = replace(raw.exposure, gain=gain, exposure_s=seconds)
-    frame = calibrate(replace(raw, data=data, exposure=exposure), None, SETTINGS)
-    assert frame.gain == gain
-    for half in (X < 128, X >= 128):
-        pulls = pull(frame, truth, half)
-        assert np.mean(pulls) == pytest.approx(0.0, abs=0.05)
-        assert np.std(pulls) == pytest.approx(1.0, abs=0.05)
-
-
-def test_a_section_that_leaves_hardly_anything_of_a_frame_is_told():
-    raw, _ = with_overscan()
-    raw.header["TRIMSEC"] = "[21:276,5:30]"
-    with pytest.raises(
-        FrameRefused, match=r"leaves 256 x 26 pixels \[21:276,5:30\] of it; 32 x 32 are needed"
-    ):
-        calibrate(raw, None, SETTINGS)
-
-
-def test_an_overscan_of_one_of_two_amplifiers_is_not_taken_from_half_of_a_frame():
-    raw, _ = of_two_amplifiers()
-    del raw.header["BIASSECB"]
-    np.testing.assert_array_equal(trim(raw).raw.data, raw.data[:, :256])
-
-
-def test_a_frame_that_was_trimmed_before_is_left_alone():
-    raw, _ = raw_frame()
-    told = Header({"BIASSEC": "[4:13,1:264]", "TRIMSEC": "[17:272,1:264]"})
-    trimmed = trim(replace(raw, header=told))
-    np.testing.assert_array_equal(trimmed.raw.data, raw.data)
-    assert trimmed.origin == (0, 0)
-
-
 def test_vignetted_corners_are_masked_and_nothing_else():
     raw, truth = raw_frame((384, 384), sky=2000.0)
     y, x = np.mgrid[:384, :384]
@@ -497,11 +355,3 @@ def test_real_rise_corners_are_masked_and_hardly_more(shared_data):
     assert frame.notes == ()
     low = (frame.data - frame.background)[~bad] / np.sqrt(frame.variance[~bad])
     assert 1.4826 * np.median(np.abs(low[low < 0])) == pytest.approx(1.0, abs=0.05)
-
-
-def test_a_real_raw_frame_loses_its_overscan(shared_data):
-    frame = calibrate(read_frame(shared_data / "odd/fits/a8280271.fits"), None, Settings())
-    assert frame.shape == (520, 512)
-    assert frame.origin == (16, 0)
-    assert 50.0 < np.median(frame.background) / frame.gain < 150.0
-    assert frame.notes == ()

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 from astropy.io.fits import Header
 
-from core.settings import Settings
-from core.settings_sections import CalibrateSettings
 from core.vocabulary import FrameKind
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.due import ALL, done_by, due
 from pipeline.calibration.masters import Masters
+from tests.pipeline.synthetic_raw import WITHOUT_COSMIC_RAYS as SETTINGS
 from tests.pipeline.synthetic_raw import raw_frame
 
-SETTINGS = Settings(calibrate=CalibrateSettings(cosmic_rays=False))
 SHAPE = (256, 256)
 BIAS = np.full(SHAPE, 300.0, dtype=np.float32)
 DARK = np.full(SHAPE, 1.0, dtype=np.float32)

@@ -19,11 +19,6 @@ MJD_2026 = 61041.0
 LIMITS = CatalogSettings()
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> Library:
-    return Library(tmp_path / "home")
-
-
 def asked(library: Library, ra, dec, mjd: float = MJD_2026):
     ra, dec = np.atleast_1d(ra), np.atleast_1d(dec)
     return KnownSky(library, LIMITS).match(ra, dec, np.full(len(ra), mjd))

@@ -13,11 +13,6 @@ from pipeline.simulate import simulate_night
 from tests.pipeline.catalogs import scattered, write_csv
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> Library:
-    return Library(tmp_path / "home")
-
-
 @pytest.mark.parametrize("form", ["csv", "fits"])
 def test_point_sources_of_a_survey_are_no_host_galaxies(library: Library, tmp_path: Path, form: str) -> None:
     """As tractor catalogues have them: a profile for each, PSF and a radius of 0 for stars."""
