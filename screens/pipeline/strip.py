@@ -44,9 +44,10 @@ def strip_lines(
         ]
     low, high = _range(known, series.digits)
     now = series.values[chosen] if chosen < len(series.values) else None
-    told = "–" if now is None else f"{now:.{series.digits}f} {series.unit}".rstrip()
+    gap = "" if series.unit.startswith("″") else " "
+    told = "–" if now is None else f"{now:.{series.digits}f}{gap}{series.unit}".rstrip()
     title: Line = (
-        span(f"{series.title}  ", Tone.STRONG),
+        span(f"{series.title:<{LABEL_COLUMNS}}", Tone.STRONG),
         span(told, Tone.KEY),
         span(f"   {min(known):.{series.digits}f} to {max(known):.{series.digits}f}", Tone.DIM),
     )

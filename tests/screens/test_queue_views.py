@@ -258,6 +258,17 @@ class TestStrip:
         assert shown[4][8] not in " \u2800"
         assert [line[8:].strip() for line in shown[2:4]] == ["", ""]
 
+    def test_what_each_strip_tells_begins_above_its_dots(self):
+        told = [Series("seeing", "″", [2.47]), Series("depth", "mag", [20.33]), Series("score σ", "", [None])]
+        titles = [
+            plain(strip_lines([0.0], one, 0, width=40, rows=3, plain=False)[0]).rstrip() for one in told
+        ]
+        assert titles == [
+            "seeing  2.47″   2.47 to 2.47",
+            "depth   20.33 mag   20.33 to 20.33",
+            "score σ not measured",
+        ]
+
     def test_what_was_not_measured_is_said(self):
         lines = strip_lines([0.0], Series("depth", "mag", [None]), 0, width=40, rows=3, plain=False)
         assert "not measured" in plain(lines[0])
