@@ -67,7 +67,7 @@ class CommandLine:
         screen.prompt.close()
         try:
             if line:
-                run_line(line, self.all())
+                run_line(line, self.all(), read_only=self._console.read_only)
         except CommandRefused as error:
             screen.refuse(error)
 

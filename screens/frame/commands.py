@@ -50,8 +50,8 @@ class Command:
     takes_text: bool = False
 
 
-def run_line(line: str, commands: Sequence[Command]) -> None:
-    """Do what was typed.
+def run_line(line: str, commands: Sequence[Command], *, read_only: bool = False) -> None:
+    """Do what was typed; of a console that is read-only, `commands` holds none that changes anything.
 
     Raises
     ------
@@ -65,18 +65,21 @@ def run_line(line: str, commands: Sequence[Command]) -> None:
     if name in by_name:
         meant = [name]
     if len(meant) != 1:
-        raise CommandRefused(_not_one(name, meant, [each for each in by_name if ":" not in each]))
+        known = [each for each in by_name if ":" not in each]
+        raise CommandRefused(_not_one(name, meant, known, read_only=read_only))
     command = by_name[meant[0]]
     command.run([text.strip()] if command.takes_text else _split(text))
 
 
-def _not_one(name: str, meant: Sequence[str], known: Sequence[str]) -> str:
+def _not_one(name: str, meant: Sequence[str], known: Sequence[str], *, read_only: bool) -> str:
     """Why a name is not that of one command, and what may have been meant."""
     shown = safe_text(name, 40)
     if meant:
         return f"'{shown}' may be {', '.join(meant)}: type more of it"
     near = get_close_matches(name, known, n=3)
-    return f"'{shown}' is no command" + (f": did you mean {' or '.join(near)}?" if near else "; ? tells all")
+    where = " of a read-only console" if read_only else ""
+    further = f": did you mean {' or '.join(near)}?" if near else "; ? tells all"
+    return f"'{shown}' is no command{where}{further}"
 
 
 def completions(line: str, commands: Sequence[Command]) -> list[str]:

@@ -114,7 +114,9 @@ async def test_read_only_leaves_no_trace(night, tmp_path):
         await vera.press("j")
         await vera.pilot.press("colon")
         assert "cancel" not in vera.text
-        await vera.pilot.press("escape", "q")
+        await vera.type("assign eve")
+        assert "'assign' is no command of a read-only console" in vera.text
+        await vera.pilot.press("q")
     assert not [*tmp_path.glob("console*")]
 
 
