@@ -10,6 +10,7 @@ import typer
 from astrid_tui.cli.candidates_labels import TagOption, label, remarked
 from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.completion import candidate_numbers, candidate_orders, candidate_words, export_formats
+from astrid_tui.cli.curves import number
 from astrid_tui.cli.invocation import (
     STANDARD_OUTPUT,
     FilterOption,
@@ -87,8 +88,8 @@ def list_(
     )  # fmt: skip
     rows = [
         (r["id"], r["object"], _origin(r), _degrees(r["ra"], ".5f"), _degrees(r["dec"], "+.5f"),
-         _rounded(r["x"], 1), _rounded(r["y"], 1), r["filter"],
-         _rounded(r["snr"], 1), _rounded(r["mag"], 2), _rounded(r["score"], 3),
+         number(r["x"], 1), number(r["y"], 1), r["filter"],
+         number(r["snr"], 1), number(r["mag"], 2), number(r["score"], 3),
          r["verdict"], r["tracklet"])
         for r in found.rows
     ]  # fmt: skip
@@ -371,10 +372,6 @@ def _print_known(known: dict[str, Any] | None) -> None:
     print_text("known sky:")
     for kind, sentence in known_lines(known):
         print_text(f"  {kind:24} {sentence}")
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 def _plain(value: Any, key: str = "") -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-_PLAIN = re.compile(r"(?:[+-]?\d+(?:\.\d+)?)?")
+_PLAIN = re.compile(r"(?:[<>]?[+-]?\d+(?:\.\d+)?|-)?")  # a dash stands for none
 
 
 def is_of_numbers(column: Sequence[object]) -> bool:

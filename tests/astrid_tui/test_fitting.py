@@ -53,12 +53,15 @@ def test_only_a_terminal_has_a_width(is_terminal, monkeypatch, capsys):
 
 
 def test_numbers_stand_with_their_points_below_one_another(capsys):
-    rows = [("a", 17.21, "+4.1", 1.0, 5, None), ("bc", 8.2, "-12.5", 0.891, 12, 1e-9)]
-    invocation.print_table(("name", "mag", "snr", "score", "n", "p"), rows)
+    rows = [
+        ("a", 17.21, "+4.1", 1.0, 5, None, ">20.31"),
+        ("bc", 8.2, "-12.5", 0.891, 12, 1e-9, "-"),
+    ]
+    invocation.print_table(("name", "mag", "snr", "score", "n", "p", "limit"), rows)
     assert capsys.readouterr().out.splitlines() == [
-        "name    mag    snr  score   n      p",
-        "a     17.21   +4.1  1.000   5",
-        "bc     8.20  -12.5  0.891  12  1e-09",
+        "name    mag    snr  score   n      p   limit",
+        "a     17.21   +4.1  1.000   5         >20.31",
+        "bc     8.20  -12.5  0.891  12  1e-09       -",
     ]
 
 
