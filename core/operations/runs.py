@@ -9,12 +9,12 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, null, update
+from sqlalchemy import ColumnElement, case, func, null, update
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from core.database.store import Store
-from core.database.tables import Observation, Run
+from core.database.tables import Observation, Run, StageRun
 from core.errors import AstridError
 from core.frames.queue import interrupt
 from core.operations.processes import is_alive, is_surely_alive, mark_of
@@ -183,6 +183,22 @@ def sharers(store: Store, run_id: int) -> tuple[int, int]:
     own = next((row.workers for row in rows if row.id == run_id), 1)
     others = [row.workers for row in rows if row.id != run_id and is_alive(row.pid, row.process)]
     return own, own + sum(others)
+
+
+def frames_broken_off(store: Store, run_id: int) -> set[int]:
+    """Frames of the runs that came to no good end since the newest that did began, but for one that asks.
+
+    What follows a run's last frame was done for none of them: who ends as ``done`` does it for all.
+    """
+    good = select(func.max(Run.started_at)).where(col(Run.state) == "done", col(Run.id) != run_id)
+    broken = select(Run.id).where(
+        col(Run.state).in_(("failed", "interrupted", LOST)),
+        col(Run.ended_at) >= func.coalesce(good.scalar_subquery(), 0.0),
+        col(Run.id) != run_id,
+    )
+    with store.read() as session:
+        found = select(StageRun.observation_id).where(col(StageRun.run_id).in_(broken)).distinct()
+        return set(session.exec(found))
 
 
 def heartbeat(store: Store, run_id: int) -> bool:

@@ -150,7 +150,12 @@ def run(
                 on_start(number)
             drive = _with_processes if workers > 1 else _in_this_process
             drive(store, settings, number, workers, limit, stop, told)
-            link_frames(store, settings, {event.observation_id for event in events if event.candidates})
+            found = {event.observation_id for event in events if event.candidates}
+            patiently(
+                lambda: link_frames(store, settings, found | runs.frames_broken_off(store, number)),
+                wait_s=settings.queue.store_wait_s,
+                on_trouble=on_trouble,
+            )
         state = "interrupted" if stop.is_set() else "done"
     except KeyboardInterrupt:
         state = "interrupted"

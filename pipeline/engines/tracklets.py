@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.database.store import Store
-from core.database.store_errors import StoreError
+from core.database.store_errors import StoreAway, StoreError
 from core.magnitudes import MAG_PER_RELATIVE_ERROR
 from core.objects.tracklets import FoundTracklet, NightSpan, movable, nights, times_of, write_tracklets
 from core.settings import Settings
@@ -43,7 +43,13 @@ def link_night(store: Store, settings: Settings, night: NightSpan) -> tuple[int,
 
 
 def link_frames(store: Store, settings: Settings, observation_ids: Collection[int]) -> None:
-    """Find the tracklets of the nights of some frames; what goes wrong is logged, and no reason to fail."""
+    """Find the tracklets of the nights of some frames; what goes wrong is logged, and no reason to fail.
+
+    Raises
+    ------
+    StoreAway
+        The store's server is away. All of it may be done anew.
+    """
     if not observation_ids:
         return
     try:
@@ -51,6 +57,8 @@ def link_frames(store: Store, settings: Settings, observation_ids: Collection[in
         if times:
             for night in nights(store, min(times), max(times)):
                 link_night(store, settings, night)
+    except StoreAway:
+        raise
     except (StoreError, ValueError, ArithmeticError):
         log.exception("the tracklets of %d frames were not looked for", len(observation_ids))
 

@@ -11,7 +11,7 @@ from sqlalchemy import literal, update
 from sqlmodel import col
 
 from core.database.store import Store
-from core.database.tables import Run
+from core.database.tables import Run, StageRun
 from core.frames import queue
 from core.operations import runs
 from core.operations.processes import mark_of
@@ -225,3 +225,21 @@ def test_what_cannot_be_cancelled_is_said_in_a_sentence(store: Store) -> None:
         runs.cancel(store, over)
     with pytest.raises(RunRefused, match="there is no run 99"):
         runs.cancel(store, 99)
+
+
+def test_frames_of_runs_that_were_broken_off_are_told_until_a_run_ends_well(store: Store) -> None:
+    frames = add_frames(store, 1, 2, 3, 4)
+    states = ("failed", "interrupted", "lost", "done")
+    keys = [a_run(store, started_at=float(number)) for number in range(len(states))]
+    stage = {"attempt": 1, "stage": "subtract", "started_at": 0.0, "seconds": 1.0, "outcome": "done"}
+    with store.write() as session:
+        for key, frame in zip(keys, frames, strict=True):
+            session.add(StageRun(run_id=key, observation_id=frame, **stage))
+    assert runs.frames_broken_off(store, 0) == set()  # all are at work
+    for key, state in zip(keys, states, strict=True):
+        runs.finish(store, key, state)
+    assert runs.frames_broken_off(store, keys[-1]) == set(frames[:3])  # for the last run to see to
+    assert runs.frames_broken_off(store, keys[0]) == set(frames[1:3])  # they ended after it had begun
+    with store.write() as session:
+        session.execute(update(Run).where(col(Run.state) != "done").values(ended_at=2.5))
+    assert runs.frames_broken_off(store, 0) == set()  # that one has seen to them

@@ -7,21 +7,23 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func
+from sqlalchemy import func, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 import pipeline.engines.heartbeat
 import pipeline.engines.local
 import pipeline.engines.worker
+from core.database import patience
 from core.database.store import Store, open_store
-from core.database.store_errors import StoreMissing
+from core.database.store_errors import StoreAway, StoreMissing
 from core.database.tables import Candidate, Difference, Observation, Run, StageRun
 from core.frames import queue, references
 from core.frames.observations import register
@@ -119,6 +121,51 @@ def test_what_is_queued_is_done(settings: Settings, store: Store) -> None:
     assert row.config["subtract"]["method"] == "zogy"
     assert "store" not in row.config  # its URL may hold a password
     assert run(settings).counts == {}
+
+
+def linked(monkeypatch: pytest.MonkeyPatch, fail: Callable[[], None] = lambda: None) -> list[set[int]]:
+    """Of which frames the tracklets are looked for, from now on."""
+    told: list[set[int]] = []
+    link = pipeline.engines.local.link_frames
+
+    def look(store: Store, settings: Settings, ids: set[int]) -> None:
+        fail()
+        told.append(set(ids))
+        link(store, settings, ids)
+
+    monkeypatch.setattr(pipeline.engines.local, "link_frames", look)
+    return told
+
+
+def test_the_next_run_looks_for_the_tracklets_of_a_run_that_was_killed(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = linked(monkeypatch)
+    summary = run(settings)
+    with_candidates = {event.observation_id for event in summary.frames if event.candidates}
+    with store.write() as session:  # as if it had been killed after its last commit
+        session.execute(update(Run).values(state="running", process="boot:1", ended_at=None))
+    assert run(settings).counts == {}
+    assert run(settings).counts == {}
+    every = {row.id for row in rows(store)}
+    assert told == [with_candidates, every, set()]
+
+
+def test_a_server_that_is_away_as_a_run_ends_loses_no_tracklets(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "FIRST_WAIT_S", 0.01)
+    away = [StoreAway("the server is gone"), StoreAway("the server is gone")]
+
+    def fail() -> None:
+        if away:
+            raise away.pop()
+
+    told, troubles = linked(monkeypatch, fail), []
+    summary = run(settings, on_trouble=troubles.append)
+    assert summary.state == "done"
+    assert told == [{event.observation_id for event in summary.frames if event.candidates}]
+    assert troubles == ["the server is gone; waiting for it for up to 300 s"]
 
 
 def test_two_workers_do_each_frame_once(on_sqlite: tuple[Settings, Store]) -> None:
