@@ -22,7 +22,8 @@ def deploy(
 ) -> None:
     """Register a schedule with Prefect and start its runs, one at a time, until SIGTERM or Ctrl-C.
 
-    Prefect can also start a run between two of them. The schedule is paused at the end.
+    Prefect can also start a run between two of them. A server that goes away is waited for. The schedule is
+    paused at the end.
     """
     from core.operations.prefect_server import ensure
     from core.settings import find_file
@@ -51,4 +52,5 @@ def deploy(
         workers=workers,
         limit=limit,
         on_ready=on_ready,
+        on_trouble=remark,
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
-from contextlib import closing
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,7 +18,7 @@ from core.database.store import Store, open_store
 from core.errors import AstridError
 from core.operations import runs
 from core.operations.prefect_api import PrefectUnavailable
-from core.operations.prefect_server import client_environment
+from core.operations.prefect_server import client_environment, ensure
 from core.settings import Settings
 from core.settings_file import CONFIG_VARIABLE
 from core.vocabulary import ExitCode
@@ -25,6 +27,10 @@ from pipeline.engines.local import RunSummary
 from pipeline.engines.worker import OnEvent
 
 log = logging.getLogger(__name__)
+
+API_VARIABLE = "PREFECT_API_URL"
+BACK_WAIT_S = 120.0  # so long a server may take to start
+BACK_LOOK_S = 10.0
 
 
 class ScheduleRefused(AstridError):
@@ -136,10 +142,12 @@ def serve(
     workers: int = 1,
     limit: int | None = None,
     on_ready: Callable[[], None] | None = None,
+    on_trouble: Callable[[str], None] | None = None,
 ) -> None:
     """Register a schedule with a server and start its runs, one at a time, until a signal.
 
-    Each run is a process of its own, and a run of the store like any other.
+    Each run is a process of its own, and a run of the store like any other. A server that goes away is
+    waited for, AstrID's own is started anew, and the schedule goes on.
 
     Parameters
     ----------
@@ -149,36 +157,102 @@ def serve(
         Or when, in the words of cron, UTC.
     on_ready : callable, optional
         Called when the schedule is understood, before it is registered.
+    on_trouble : callable, optional
+        Told in a sentence that the server went away, and that it is back.
 
     Raises
     ------
     ScheduleRefused
         `cron` is none that Prefect understands.
     PrefectUnavailable
-        The server went away, or does not take the schedule.
+        The server does not take the schedule, or it cannot be paused at the end.
     """
+    is_own = not os.environ.get(API_VARIABLE)
     _prepare_prefect(settings, url)
     os.environ[CONFIG_VARIABLE] = _named(config) or ""  # for the processes of its runs
     import httpx
     from prefect.exceptions import PrefectException
 
-    from pipeline.engines.schedule import keep, must_be_cron
+    from pipeline.engines.schedule import keep, must_be_cron, registered
 
     if cron is not None:
         must_be_cron(cron)
     if on_ready:
         on_ready()
-    try:
-        keep(every_s, cron, {"config": _named(config), "workers": workers, "limit": limit})
-    except (httpx.HTTPError, PrefectException, ValueError) as error:
-        if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.UNAUTHORIZED:
-            why = (
-                "the Prefect server takes this password no more, as when it was started anew:"
-                " run `astrid deploy` again"
-            )
+    parameters = {"config": _named(config), "workers": workers, "limit": limit}
+    failures = (httpx.HTTPError, PrefectException, ValueError, RuntimeError, ExceptionGroup)
+    asked, is_registered = threading.Event(), False
+    with suppress(KeyboardInterrupt):
+        while not asked.is_set():
+            try:
+                with _of_server():
+                    runner = registered(every_s, cron, parameters)
+                    if is_registered and on_trouble:
+                        on_trouble(f"The Prefect server answers at {url}: runs start again.")
+                    is_registered = True
+                    keep(runner, asked)
+            except failures as error:
+                what = "paused" if asked.is_set() else "kept"
+                if asked.is_set() or not is_registered or not _is_away(error, is_own=is_own):
+                    raise PrefectUnavailable(f"the schedule could not be {what}: {_why(error)}") from error
+                if on_trouble:
+                    on_trouble(f"The Prefect server at {url} went away: no run starts until it is back.")
+                url = _back(settings, is_own=is_own)
+
+
+def _back(settings: Settings, *, is_own: bool) -> str:
+    """The URL of the server as soon as it answers again; AstrID's own is started anew."""
+    if is_own:
+        os.environ.pop(API_VARIABLE, None)  # which this process has set for Prefect
+    while True:
+        try:
+            url = ensure(settings, wait_s=BACK_WAIT_S)
+        except PrefectUnavailable:
+            time.sleep(BACK_LOOK_S)
         else:
-            why = one_line(error)
-        raise PrefectUnavailable(f"the schedule could not be kept: {why}") from error
+            _prepare_prefect(settings, url)
+            return url
+
+
+@contextmanager
+def _of_server() -> Iterator[None]:
+    """Within, Prefect uses the server of the environment, also where that was another as it was imported."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    now = {PREFECT_API_URL: os.environ[API_VARIABLE]}
+    if password := os.environ.get(PREFECT_API_AUTH_STRING.name):
+        now[PREFECT_API_AUTH_STRING] = password
+    with temporary_settings(now):
+        yield
+
+
+def _is_away(error: Exception, *, is_own: bool) -> bool:
+    """Whether a server that took the schedule went away, or AstrID's own was started anew."""
+    import httpx
+
+    if isinstance(error, ExceptionGroup):
+        return any(_is_away(each, is_own=is_own) for each in error.exceptions)
+    status = _status(error)
+    if status == HTTPStatus.UNAUTHORIZED:
+        return is_own  # which has a new password
+    # A RuntimeError is Prefect's own, who tried for a while.
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(
+        error, httpx.TransportError | RuntimeError
+    )
+
+
+def _status(error: Exception) -> int:
+    """What the server answered; 0 where it did not."""
+    return int(getattr(getattr(error, "response", None), "status_code", 0))
+
+
+def _why(error: Exception) -> str:
+    if _status(error) == HTTPStatus.UNAUTHORIZED:
+        return (
+            "the Prefect server takes this password no more, as when it was started anew:"
+            " run `astrid deploy` again"
+        )
+    return one_line(error)
 
 
 def _prepare_prefect(settings: Settings, url: str) -> None:

@@ -6,8 +6,12 @@ Importing this imports Prefect: its environment must be set before, as for `pipe
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from contextlib import suppress
+import threading
+import warnings
+from contextlib import redirect_stdout, suppress
+from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.schedules import CronSchedule
@@ -44,8 +48,8 @@ def must_be_cron(cron: str) -> None:
         ) from error
 
 
-def keep(every_s: float | None, cron: str | None, parameters: dict[str, Any]) -> None:
-    """Register the schedule and start its runs, one at a time, until a signal; then pause the schedule."""
+def registered(every_s: float | None, cron: str | None, parameters: dict[str, Any]) -> Runner:
+    """Register the schedule with the server; what is to be kept."""
     runner = _Runner(name=NAME, limit=1)
     runner.add_flow(
         process,
@@ -55,11 +59,36 @@ def keep(every_s: float | None, cron: str | None, parameters: dict[str, Any]) ->
         parameters=parameters,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # else asyncio would not end in good order
+    return runner
+
+
+def keep(runner: Runner, asked: threading.Event) -> None:
+    """Start the runs of a registered schedule, one at a time, until a signal; then pause the schedule.
+
+    Parameters
+    ----------
+    runner : Runner
+    asked : Event
+        Set by the signal: what goes wrong after it goes wrong as the schedule is paused.
+    """
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
         signal.signal(signal.SIGHUP, _as_ctrl_c)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(runner.start())
+    warnings.filterwarnings("ignore", "coroutine 'Runner", RuntimeWarning)  # which a lost server leaves
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # Prefect prints tracebacks there
+        asyncio.run(_until(asked, runner))
+
+
+async def _until(asked: threading.Event, runner: Runner) -> None:
+    task = asyncio.current_task()
+
+    def stop() -> None:
+        asked.set()
+        if task is not None:
+            task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
+    with suppress(asyncio.CancelledError):
+        await runner.start()
 
 
 def _as_ctrl_c(*_: object) -> None:

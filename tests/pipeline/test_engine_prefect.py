@@ -240,6 +240,50 @@ def test_a_schedule_is_paused_at_the_end(
     assert schedules_of(server) == [True]
 
 
+def test_a_schedule_goes_on_when_the_server_was_away_and_started_anew(
+    server: str, settings: Settings, store: Store
+) -> None:
+    """As Prefect's own loops end by what they meet: a lost line first, then a password that is no more."""
+    before = f"""
+import httpx
+from core.operations import prefect_server
+from pipeline.engines import prefect, schedule
+from prefect.exceptions import PrefectHTTPStatusError
+prefect.BACK_LOOK_S = 0.1
+keep, ensure = schedule.keep, prefect.ensure
+refused = httpx.Response(401, request=httpx.Request("POST", {server!r}))
+lost = [
+    httpx.ConnectError("All connection attempts failed"),
+    ExceptionGroup("unhandled", [RuntimeError("threshold")]),
+    PrefectHTTPStatusError("401", request=refused.request, response=refused),
+]
+away = [prefect_server.PrefectUnavailable("it does not answer")]
+def keep_or_lose(*words):
+    if lost:
+        prefect.os.environ["PREFECT_API_AUTH_STRING"] = "astrid:of the server before"
+        raise lost.pop(0)
+    keep(*words)
+def ensure_at_last(*words, **named):
+    assert "PREFECT_API_URL" not in prefect.os.environ
+    if away:
+        raise away.pop()
+    return ensure(*words, **named)
+schedule.keep, prefect.ensure = keep_or_lose, ensure_at_last
+"""
+    silent = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}  # as it is before Prefect is imported
+    with Program("deploy", "--every", 2, env=os.environ | silent, before=before) as program:
+        until(lambda: any(run.state == "done" for run in runs.newest(store)))
+        os.kill(program.pid, signal.SIGTERM)
+        out, said = program.communicate(ENDS_S)
+    away_and_back = (
+        f"The Prefect server at {server} went away: no run starts until it is back.\n"
+        f"The Prefect server answers at {server}: runs start again.\n"
+    )
+    assert (program.returncode, out) == (0, "")
+    assert said == "Runs start every 2 s until Ctrl-C; see: astrid runs list\n" + 3 * away_and_back
+    assert schedules_of(server) == [True]
+
+
 def test_what_is_no_time_of_crons_is_wrong_usage(server: str, settings: Settings) -> None:
     assert server
     with Program("deploy", "--cron", "61 * * * *", env=os.environ) as program:
