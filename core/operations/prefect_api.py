@@ -47,15 +47,16 @@ def version(url: str, password: str | None = None) -> str:
     return answer
 
 
-def close_flow_runs(url: str, gone: Mapping[str, str], password: str | None = None) -> int:
-    """Set flow runs whose process is gone to crashed, with what they had at work; how many.
+def close_flow_runs(url: str, ended: Mapping[str, tuple[str, str]], password: str | None = None) -> int:
+    """Tell of flow runs that ended without a word how they did, and of what they had at work; how many.
 
-    Prefect itself does not notice that a process was killed, and would show them as running for ever.
+    Prefect itself does not notice that a process is gone, and would show them as running for ever.
 
     Parameters
     ----------
-    gone : mapping
-        The reason by the flow run's id; runs that Prefect knows to be over stay as they are.
+    ended : mapping
+        The type of Prefect's state and the reason by the flow run's id; runs that Prefect knows to be over
+        stay as they are.
     password : str, optional
         As for `version`.
 
@@ -64,20 +65,20 @@ def close_flow_runs(url: str, gone: Mapping[str, str], password: str | None = No
     PrefectUnavailable
     """
     state = {"state": {"type": {"any_": list(UNFINISHED)}}}
-    wanted = {"id": {"any_": list(gone)}}
+    wanted = {"id": {"any_": list(ended)}}
     ask = partial(_ask, url, password=password)
-    flows = ask("/flow_runs/filter", {"flow_runs": {**wanted, **state}}) if gone else []
+    flows = ask("/flow_runs/filter", {"flow_runs": {**wanted, **state}}) if ended else []
     for flow in flows:
-        reason = gone[flow["id"]]
+        kind, reason = ended[flow["id"]]
         of_flow = {"flow_runs": {"id": {"any_": [flow["id"]]}}, "task_runs": state}
         for task in ask("/task_runs/filter", of_flow):
-            ask(f"/task_runs/{task['id']}/set_state", _crashed(reason))
-        ask(f"/flow_runs/{flow['id']}/set_state", _crashed(reason))
+            ask(f"/task_runs/{task['id']}/set_state", _forced("CRASHED", reason))
+        ask(f"/flow_runs/{flow['id']}/set_state", _forced(kind, reason))
     return len(flows)
 
 
-def _crashed(reason: str) -> dict[str, Any]:
-    return {"state": {"type": "CRASHED", "message": reason}, "force": True}
+def _forced(kind: str, reason: str) -> dict[str, Any]:
+    return {"state": {"type": kind, "message": reason}, "force": True}
 
 
 def _ask(url: str, path: str, body: object = None, *, password: str | None = None) -> Any:

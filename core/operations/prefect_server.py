@@ -43,6 +43,11 @@ WARM_UP_S = 120.0  # a server that is silent for longer is taken to be stuck
 LOOK_EVERY_S = 0.25
 PARTING_S = 60.0
 SETTLED_AT_MOST = 100  # newest runs that are compared with Prefect
+ENDED = {
+    "done": "COMPLETED",
+    "interrupted": "CANCELLED",
+    "failed": "FAILED",
+}  # in Prefect's words; else it crashed
 QUIET = {
     "DO_NOT_TRACK": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -164,14 +169,20 @@ def settle(store: Store, settings: Settings) -> int:
     query = select(Run).where(col(Run.flow_run_id).is_not(None), silent)
     with store.read() as session:
         rows = session.exec(query.order_by(col(Run.id).desc()).limit(SETTLED_AT_MOST)).all()
-    gone = {row.flow_run_id or "": row.reason or f"run {row.id} is {row.state}" for row in rows}
-    if not gone:
+    ended = {
+        row.flow_run_id or "": (
+            ENDED.get(row.state, "CRASHED"),
+            row.reason or f"run {row.id} is {row.state}",
+        )
+        for row in rows
+    }
+    if not ended:
         return 0
     found = look(settings)
     if found.state != "ready" or found.url is None:
         return 0
     try:
-        return prefect_api.close_flow_runs(found.url, gone, _password(settings) if found.managed else None)
+        return prefect_api.close_flow_runs(found.url, ended, _password(settings) if found.managed else None)
     except PrefectUnavailable:
         return 0
 

@@ -43,10 +43,14 @@ class FakeServer(ThreadingHTTPServer):
 
     @property
     def crashed(self) -> dict[str, str]:
+        return self.ended("CRASHED")
+
+    def ended(self, kind: str) -> dict[str, str]:
+        """What it was told to show so, and why."""
         return {
             path.split("/")[-2]: body["state"]["message"]
             for path, body in self.asked
-            if path.endswith("/set_state") and body["state"]["type"] == "CRASHED" and body["force"]
+            if path.endswith("/set_state") and body["state"]["type"] == kind and body["force"]
         }
 
 
@@ -281,6 +285,28 @@ def test_runs_that_were_killed_are_told_to_prefect_with_their_frames(
     assert prefect_server.settle(store, settings) == 1
     reason = f"process {pid} is gone"
     assert server.crashed == {"flow-killed": reason, "task-1": reason, "task-2": reason}
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"), [("done", "COMPLETED"), ("interrupted", "CANCELLED"), ("failed", "FAILED")]
+)
+def test_a_run_that_ended_while_the_server_was_away_is_told_as_it_ended(
+    settings: Settings,
+    store: Store,
+    server: FakeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    kind: str,
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", server.url)
+    server.unfinished = {"flow": ["task"]}
+    row = runs.start(store, engine="prefect", workers=1, config_hash="a", flow_run_id="flow")
+    runs.finish(store, row.id or 0, state)
+    with store.write() as session:
+        session.execute(update(Run).values(ended_at=1.0))
+    assert prefect_server.settle(store, settings) == 1
+    assert server.ended(kind) == {"flow": f"run {row.id} is {state}"}
+    assert set(server.crashed) == {"task"}
 
 
 def test_a_store_that_never_saw_prefect_asks_no_server(
