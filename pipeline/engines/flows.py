@@ -7,6 +7,7 @@ its environment must be set before (`core.operations.prefect_server.client_envir
 
 from __future__ import annotations
 
+import logging
 import os
 from concurrent.futures import Future
 from pathlib import Path
@@ -32,6 +33,8 @@ from pipeline.engines.flow_words import frame_state, report_markdown, run_state
 from pipeline.engines.local import RunSummary
 from pipeline.engines.prefect import Call, current_call
 from pipeline.engines.worker import FrameBegun, FrameEvent, OnEvent
+
+logging.raiseExceptions = False  # Prefect's log would complain on the terminal of a server that is away
 
 TELLERS: Any = ThreadPoolTaskRunner(max_workers=64)  # wait for frames to end; more than there are workers
 

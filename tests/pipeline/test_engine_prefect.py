@@ -1,5 +1,6 @@
 """Runs as flows of AstrID's own Prefect server, which is started once for all of these tests."""
 
+import json
 import os
 import signal
 import subprocess
@@ -204,6 +205,20 @@ def test_what_a_killed_run_left_running_is_crashed_at_the_next_start(
     assert (flow["state_type"], flow["state"]["message"]) == ("CRASHED", f"process {run.pid} is gone")
     assert "Running" not in states(server, run)
     assert {frame.state for frame in science(store)} == {"done"}
+
+
+def test_a_server_that_takes_no_log_is_not_told_of_in_prefects_words(server: str, settings: Settings) -> None:
+    before = """
+from prefect.client.orchestration import PrefectClient
+async def refuse(*_):
+    raise OSError("All connection attempts failed")
+PrefectClient.create_logs = refuse
+"""
+    given = prefect_server.client_environment(settings, server)
+    with Program("run", "--engine", "prefect", "--json", env=os.environ | given, before=before) as program:
+        out, said = program.communicate(ENDS_S)
+    assert (program.returncode, said) == (0, "")
+    assert json.loads(out)["counts"] == {"done": FRAMES}
 
 
 def test_a_cancelled_flow_says_so_and_lets_go_of_its_frame(
