@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 from prefect import flow, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 from prefect.states import Failed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -36,7 +41,26 @@ from pipeline.engines.worker import FrameBegun, FrameEvent, OnEvent
 
 logging.raiseExceptions = False  # Prefect's log would complain on the terminal of a server that is away
 
+LOOK_S = 5.0  # so often a frame in hand looks whether its run was cancelled
 TELLERS: Any = ThreadPoolTaskRunner(max_workers=64)  # wait for frames to end; more than there are workers
+
+
+class _Cancelled:
+    """Whether somebody cancelled the flow run in Prefect, which itself stops none in a process like this."""
+
+    def __init__(self) -> None:
+        self._flow_run_id = runtime.flow_run.id
+        self._is_heeded = threading.Event()
+
+    def heed(self) -> None:
+        """Stop the run as a first signal does, once."""
+        if self._is_heeded.is_set():
+            return
+        with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
+            state = client.read_flow_run(self._flow_run_id).state
+            if state is not None and (state.is_cancelling() or state.is_cancelled()):
+                self._is_heeded.set()
+                os.kill(os.getpid(), signal.SIGTERM)
 
 
 @task(
@@ -46,9 +70,12 @@ TELLERS: Any = ThreadPoolTaskRunner(max_workers=64)  # wait for frames to end; m
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def frame(name: str, ended: Future[FrameEvent | None]) -> State[Any]:  # noqa: ARG001 its name is told by it
+def frame(name: str, ended: Future[FrameEvent | None], cancelled: _Cancelled) -> State[Any]:  # noqa: ARG001 its name is told by it
     """One frame, until it has ended."""
-    return frame_state(ended.result())
+    while True:
+        cancelled.heed()
+        with suppress(TimeoutError):
+            return frame_state(ended.result(LOOK_S))
 
 
 @flow(
@@ -111,12 +138,13 @@ class _Tellers:
         self._on_event = on_event
         self._open: dict[int, Future[FrameEvent | None]] = {}
         self._told: list[PrefectFuture[Any]] = []
+        self._cancelled = _Cancelled()
 
     def begin(self, begun: FrameBegun) -> None:
         self._end(begun.observation_id, None)  # a worker died with it, and another has it now
         ended: Future[FrameEvent | None] = Future()
         self._open[begun.observation_id] = ended
-        self._told.append(frame.submit(safe_text(begun.frame), ended))
+        self._told.append(frame.submit(safe_text(begun.frame), ended, self._cancelled))
 
     def end(self, event: FrameEvent) -> None:
         self._end(event.observation_id, event)

@@ -24,6 +24,7 @@ from core.operations.prefect_api import PrefectUnavailable, _ask
 from core.operations.processes import is_alive
 from core.settings import Settings, load
 from core.text import safe_text
+from core.vocabulary import ExitCode
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import stop
 from tests.forks import Program
@@ -235,6 +236,38 @@ def test_a_cancelled_flow_says_so_and_lets_go_of_its_frame(
     until(lambda: "Running" not in states(server, run))
     assert states(server, run).count("Given back") == 1
     assert counts_by_state(store).get("running", 0) == 0
+
+
+def test_a_run_that_is_cancelled_in_prefect_finishes_what_it_has_in_hand(
+    server: str, settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    stopping, go_on = tmp_path / "stopping", tmp_path / "go on"
+    before = f"""
+import time
+from pathlib import Path
+from core.frames.outcome import FrameOutcome
+from pipeline.engines import flows, local, worker
+flows.LOOK_S = 0.05
+until_stopped = local.stopped_by_signals
+local.stopped_by_signals = lambda stop, _: until_stopped(stop, Path({str(stopping)!r}).touch)
+def outcome(*_):
+    while not Path({str(go_on)!r}).exists():
+        time.sleep(0.02)
+    return FrameOutcome("done")
+worker.Worker._outcome = outcome
+"""
+    given = prefect_server.client_environment(settings, server)
+    with Program("run", "--engine", "prefect", env=os.environ | given, before=before) as program:
+        until(lambda: counts_by_state(store).get("running", 0) > 0)
+        (run,) = runs.newest(store)
+        cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+        asked(server, f"/flow_runs/{run.flow_run_id}/set_state", cancelling)
+        until(stopping.exists)
+        go_on.touch()
+        out, _ = program.communicate(ENDS_S)
+    assert (program.returncode, out.split(" in ")[0]) == (ExitCode.INTERRUPTED, "Interrupted: 1 done")
+    assert sorted(frame.state for frame in science(store)) == ["done", *["queued"] * (FRAMES - 1)]
+    assert flow_of(server, run)["state_name"] == "Interrupted"
 
 
 def schedules_of(url: str) -> list[bool]:
