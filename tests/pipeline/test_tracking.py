@@ -287,6 +287,16 @@ def test_a_curve_of_which_a_part_was_told_is_told_whole(sqlite_store, settings, 
     assert [(each.step, each.value) for each in history] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
 
 
+def test_a_server_that_is_told_prints_nothing(sqlite_store, settings, monkeypatch, capsys):
+    from mlflow.tracking._tracking_service import client as told_client
+
+    monkeypatch.setattr(told_client, "RestStore", object)  # as if this database were behind a server
+    monkeypatch.setattr(told_client, "get_workspace_url", lambda: "http://server")
+    train(settings)
+    assert tracking.sync(sqlite_store, settings).trainings == 1
+    assert capsys.readouterr().out == ""
+
+
 def runs(settings: Settings):
     mlflow = client(settings)
     return mlflow.search_runs([each.experiment_id for each in mlflow.search_experiments()])
