@@ -296,7 +296,7 @@ class _Unforeseen(logging.Handler):
     """Dramatiq's own log, of which AstrID's keeps what nobody foresaw; of lost connections `serve` tells."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
+        if record.exc_info and not isinstance(record.exc_info[1], RedisError | OSError):
             log.error("%s", record.getMessage(), exc_info=record.exc_info)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from queue import Queue
 import dramatiq as messages
 import pytest
 from pydantic import SecretStr
+from redis.exceptions import TimeoutError as RedisTimeout
 from sqlalchemy import text, update
 from sqlmodel import select
 from typer.testing import CliRunner
@@ -422,3 +425,19 @@ def test_the_command_says_what_it_needs(sqlite_store: Store, monkeypatch) -> Non
     for words in (["run", "--engine", "dramatiq"], ["worker"]):
         with pytest.raises(broker.BrokerUnavailable):
             CliRunner().invoke(app, words, catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [(RedisTimeout("Timeout reading from socket"), 0), (OSError("no route"), 0), (KeyError("queue"), 1)],
+    ids=["a Redis that hangs", "a line that is cut", "what nobody foresaw"],
+)
+def test_of_dramatiqs_own_log_what_nobody_foresaw_is_kept(caplog, error: Exception, logged: int) -> None:
+    try:
+        raise error
+    except type(error):
+        record = logging.LogRecord(
+            "dramatiq", logging.ERROR, "", 0, "Consumer encountered", None, sys.exc_info()
+        )
+    dramatiq._Unforeseen().handle(record)
+    assert len(caplog.records) == logged
