@@ -261,7 +261,7 @@ def _reference(store: Store, settings: Settings, night: NightPaths, report: Prog
     with store.read() as session:
         if session.exec(select(Reference.id)).first() is not None:
             return
-    facts, _ = from_frames(
+    facts, *_ = from_frames(
         night.reference, settings, masters_for=masters_of(store, settings), progress=report
     )
     references.add(store, facts)

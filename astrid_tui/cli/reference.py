@@ -105,7 +105,7 @@ def build(
     settings, store = settings_of(context), store_of(context)
     notes: list[str] = []
     with progress_bar("Building", quiet=as_json) as report:
-        facts, skipped = from_frames(
+        facts, skipped, partly = from_frames(
             _named(files),
             settings,
             masters_for=masters_of(store, settings),
@@ -117,12 +117,14 @@ def build(
     for note in notes:
         remark("warning:", note)
     if as_json:
-        print_json(_record(row) | {"skipped": skipped})
+        print_json(_record(row) | {"skipped": skipped, "partly": partly})
     else:
         for name, reason in skipped.items():
             remark(f"left out {name}: {reason}")
+        for name, part in partly.items():
+            remark(f"{name}: {part}")
         print_text(f"reference {row.id}: {row.chosen}; {_summary(row)}")
-    if skipped:
+    if skipped or partly:
         raise typer.Exit(ExitCode.PARTIAL)
 
 

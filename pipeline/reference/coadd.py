@@ -1,80 +1,75 @@
 """A deep image of a field from several frames, to subtract others from.
 
 The frames are brought onto the grid of the one with the best seeing, scaled to its fluxes by their
-common stars and averaged. A frame's weight is the square of the signal to noise that it gives a
-point source, ``(F / (sigma * FWHM))**2`` with its transparency F and its sky noise sigma; so a poor
-frame does not spoil the sum. With three frames or more, what is in one frame alone (a satellite, a
-cosmic ray, a moving object) is left out.
+common stars (`pipeline.reference.layers`) and averaged, without the parts in which their stars are not
+those of the others (`pipeline.reference.outvoted`). A frame's weight is the square of the signal to noise
+that it gives a point source, ``(F / (sigma * FWHM))**2`` with its transparency F and its sky noise sigma;
+so a poor frame does not spoil the sum. With three frames or more, what is in one frame alone (a satellite,
+a cosmic ray, a moving object) is left out.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
-from scipy.spatial import KDTree
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.frame import Frame, FrameRefused, Image, MaskImage, Stars
+from pipeline.frame import Frame, FrameRefused, Image, MaskImage
 from pipeline.measure import Measured
+from pipeline.reference.layers import UNUSABLE, Layer, stacked
+from pipeline.reference.outvoted import vote
 from pipeline.reference.reference_file import ReferenceImage
-from pipeline.registration.align import find_map, moved_stars
-from pipeline.registration.resample import resample
 
-UNUSABLE = (
-    MaskPlane.BAD
-    | MaskPlane.SATURATED
-    | MaskPlane.COSMIC_RAY
-    | MaskPlane.EDGE
-    | MaskPlane.INTERPOLATED
-    | MaskPlane.STREAK
-)
 CLIP_SIGMA = 5.0
 # Frames differ in seeing: near a star's core they disagree by a share of its light, not by noise.
 CLIP_SHARE = 0.5
 CLIP_REACH_PX = 7
-MATCH_PX = 2.0
+GRIDS_TRIED = 3  # frames on whose grid the others are tried, where most do not align with the first
+
+Progress = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """One frame on the common grid, scaled to the best frame's fluxes."""
+class Coadd(NamedTuple):
+    """A deep image, and what of its frames is not in it.
 
-    signal: Image
-    variance: Image
-    mask: MaskImage
-    weight: float
-    scale: float  # this frame's flux over the best frame's
-    sky: float
+    Attributes
+    ----------
+    image : ReferenceImage
+        On the grid and in the electrons of the frame that comes first in its names. Its gain is the effective
+        one, by which the Poisson noise of the mean is that of its own counts.
+    skipped : dict
+        The names of frames that could not be used, and why.
+    partly : dict
+        The names of frames of which a part is left out, and a sentence on each.
+    """
+
+    image: ReferenceImage
+    skipped: dict[str, str]
+    partly: dict[str, str]
 
 
 def build(
     frames: Sequence[Measured],
     settings: Settings,
-    progress: Callable[[int, int, str], None] | None = None,
-) -> tuple[ReferenceImage, dict[str, str]]:
+    progress: Progress | None = None,
+) -> Coadd:
     """Average frames of one field and filter.
+
+    The grid is that of the frame with the best seeing, or of the next one if that is outvoted in a part by
+    the others (`pipeline.reference.outvoted`).
 
     Parameters
     ----------
     frames : sequence of Measured
-        Two or more; those that do not align with the best are left out.
+        Two or more; those that do not align are left out.
     settings : Settings
     progress : callable, optional
         Told (done, of how many, what) as frames are aligned.
-
-    Returns
-    -------
-    reference : ReferenceImage
-        On the grid and in the electrons of the frame with the best seeing. Its gain is the effective
-        one, by which the Poisson noise of the mean is that of its own counts.
-    skipped : dict
-        The names of frames that could not be used, and why.
 
     Raises
     ------
@@ -84,28 +79,22 @@ def build(
     if len(frames) < 2:
         raise FrameRefused(f"a coadd needs at least 2 frames, {len(frames)} can be used")
     ordered = sorted(frames, key=lambda each: each.fwhm)
-    best = ordered[0]
-    layers, used, skipped = [_layer(best.frame, best.fwhm, 1.0)], [best], {}
-    for done, each in enumerate(ordered[1:], start=1):
-        if progress:
-            progress(done, len(ordered), f"align {each.frame.exposure.name}")
-        try:
-            to_frame = find_map(
-                each.frame, each.stars, best.frame, best.stars, each.fwhm, best.fwhm, settings
-            ).to_new
-            scale = flux_ratio(moved_stars(each.stars, to_frame), best.stars)
-            aligned = resample(each.frame, to_frame, best.frame.wcs, each.fwhm)
-            layers.append(_layer(aligned, each.fwhm / math.sqrt(abs(to_frame.area)), scale))
-        except FrameRefused as refused:
-            skipped[each.frame.exposure.name] = str(refused)
-            continue
-        used.append(each)
+    layers, skipped = _aligned(ordered, settings, progress)
+    ballot = vote(layers)
+    if (least := int(np.argmin(ballot.shares))) > 0:  # of equal ones the first: the sharpest
+        grid = layers[least].of
+        del layers, ballot
+        layers, skipped = _stacked(grid, ordered, settings, progress)
+        ballot = vote(layers)
+    skipped |= ballot.refused
+    used = [layer.of for layer in ballot.kept]
     if len(used) < 2:
         name, reason = next(iter(skipped.items()))
         raise FrameRefused(f"a coadd needs at least 2 frames that align; {name}: {reason}")
+    best = used[0]
     epochs = [each.frame.exposure.mjd for each in used if each.frame.exposure.mjd is not None]
-    reference = ReferenceImage(
-        frame=_average(layers, best.frame),
+    image = ReferenceImage(
+        frame=_average(ballot.kept, best.frame),
         names=tuple(each.frame.exposure.name for each in used),
         flux_unit="electron",
         mjd_first=min(epochs, default=None),
@@ -113,51 +102,39 @@ def build(
         zeropoint=best.quality.zeropoint,
         mag_system=best.quality.mag_system,
     )
-    return reference, skipped
+    return Coadd(image, skipped, ballot.parts)
 
 
-def flux_ratio(stars: Stars, others: Stars) -> float:
-    """How much brighter stars are here than there, from the bright stars common to both.
-
-    Raises
-    ------
-    FrameRefused
-        Fewer than three good stars are common.
-    """
-    good, other = stars.take(_measurable(stars)), others.take(_measurable(others))
-    ratios = np.empty(0)
-    if len(good) and len(other):
-        distance, nearest = KDTree(np.column_stack([other.x, other.y])).query(
-            np.column_stack([good.x, good.y]), distance_upper_bound=MATCH_PX
-        )
-        common = np.isfinite(distance)
-        ratios = good.flux[common] / other.flux[nearest[common]]
-    if len(ratios) < 3:
-        raise FrameRefused(f"only {len(ratios)} good stars in common, 3 are needed to scale the fluxes")
-    return float(np.median(ratios[:200]))  # stars come brightest first
+Stack = tuple[list[Layer], dict[str, str]]
 
 
-def _measurable(stars: Stars) -> NDArray[np.bool_]:
-    good: NDArray[np.bool_] = (stars.mask == 0) & (stars.flux > 20.0 * stars.flux_err)
-    return good
+def _aligned(ordered: Sequence[Measured], settings: Settings, progress: Progress | None) -> Stack:
+    """The frames on the grid of the first of them with which most of the others align."""
+    best: Stack | None = None
+    for grid in ordered[:GRIDS_TRIED]:
+        stack = _stacked(grid, ordered, settings, progress)
+        if best is None or len(stack[0]) > len(best[0]):
+            best = stack
+        if 2 * len(best[0]) > len(ordered):
+            break
+    assert best is not None
+    return best
 
 
-def _layer(frame: Frame, fwhm: float, scale: float) -> _Layer:
-    usable = (frame.mask & UNUSABLE) == 0
-    if not usable.any():
-        raise FrameRefused(f"{frame.exposure.name} has no usable pixel on the common grid")
-    noise2 = float(np.median(frame.variance[usable])) / scale**2
-    return _Layer(
-        signal=frame.signal / np.float32(scale),
-        variance=frame.variance / np.float32(scale**2),
-        mask=frame.mask,
-        weight=1.0 / (noise2 * fwhm**2),
-        scale=scale,
-        sky=float(np.median(frame.background[usable])) / scale,
-    )
+def _stacked(
+    grid: Measured, frames: Sequence[Measured], settings: Settings, progress: Progress | None
+) -> Stack:
+    others = [each for each in frames if each is not grid]
+    done = iter(range(1, len(frames)))
+
+    def report(name: str) -> None:
+        if progress:
+            progress(next(done), len(frames), f"align {name}")
+
+    return stacked(grid, others, settings, report)
 
 
-def _average(layers: Sequence[_Layer], best: Frame) -> Frame:
+def _average(layers: Sequence[Layer], best: Frame) -> Frame:
     """The weighted mean of layers, in electrons of its own times the effective gain."""
     height, width = best.shape
     total = np.zeros((height, width), dtype=np.float32)
@@ -168,7 +145,7 @@ def _average(layers: Sequence[_Layer], best: Frame) -> Frame:
     middle = _median(layers) if len(layers) > 2 else None
     light = None if middle is None else maximum_filter(np.abs(middle), size=CLIP_REACH_PX)
     for layer in layers:
-        usable = (layer.mask & UNUSABLE) == 0
+        usable = layer.usable
         if middle is not None and light is not None:
             tolerance = CLIP_SIGMA * np.sqrt(layer.variance) + CLIP_SHARE * light
             usable &= np.abs(layer.signal - middle) <= tolerance
@@ -204,7 +181,7 @@ def _average(layers: Sequence[_Layer], best: Frame) -> Frame:
     )
 
 
-def _median(layers: Sequence[_Layer]) -> Image:
+def _median(layers: Sequence[Layer]) -> Image:
     """The median of the usable pixels, by strips of rows so that memory stays small."""
     height, width = layers[0].signal.shape
     middle = np.zeros((height, width), dtype=np.float32)

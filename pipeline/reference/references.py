@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from core.frames.outcome import ReferenceFacts
 from core.frames.references import FOLDER
@@ -89,6 +90,24 @@ def from_file(
     return _kept(image, measured.fwhm, f"added from {frame.exposure.name}", settings)
 
 
+class Built(NamedTuple):
+    """A reference of several frames.
+
+    Attributes
+    ----------
+    facts : ReferenceFacts
+        For `core.frames.references.add`.
+    skipped : dict
+        The names of frames that could not be used, and why. Another copy of one that is used is none of them.
+    partly : dict
+        The names of frames of which a part is left out, and a sentence on each.
+    """
+
+    facts: ReferenceFacts
+    skipped: dict[str, str]
+    partly: dict[str, str]
+
+
 def from_frames(
     paths: Sequence[Path | Named],
     settings: Settings,
@@ -96,7 +115,7 @@ def from_frames(
     masters_for: MastersFor | None = None,
     progress: Progress | None = None,
     said: list[str] | None = None,
-) -> tuple[ReferenceFacts, dict[str, str]]:
+) -> Built:
     """Make a reference as the weighted mean of several frames of one field and filter.
 
     Parameters
@@ -111,14 +130,6 @@ def from_frames(
         ``report(done, total, what)``.
     said : list of str, optional
         Takes what is to be told of the files, as of one file `from_file` tells it.
-
-    Returns
-    -------
-    facts : ReferenceFacts
-        For `core.frames.references.add`.
-    skipped : dict
-        The names of frames that could not be used, and why. Another copy of one that is used is none of them:
-        `said` takes it.
 
     Raises
     ------
@@ -160,11 +171,14 @@ def from_frames(
     if len(frames) < 2 and left_out:
         name, reason = next(iter(left_out.items()))
         raise FrameRefused(f"a coadd needs at least 2 frames, {len(frames)} can be used; {name}: {reason}")
-    image, unaligned = build(
+    image, unaligned, partly = build(
         frames, settings, lambda done, _total, what: report(len(paths) + done, steps, what)
     )
     chosen = f"coadd of {len(image.names)} frames on the grid of {image.names[0]}"
-    return _kept(image, min(each.fwhm for each in frames), chosen, settings), skipped | unaligned
+    if partly:
+        chosen += f", without parts of {len(partly)}"
+    facts = _kept(image, min(each.fwhm for each in frames), chosen, settings)
+    return Built(facts, skipped | unaligned, partly)
 
 
 def _several(names: Sequence[str]) -> str:

@@ -65,10 +65,9 @@ def mask_unsubtracted(
     FrameRefused
         The stars of more than half of what is not masked do not subtract, or stand in one frame twice.
     """
-    judged = _judged(flux, flux_err, mask, stars, fwhm, max(LEFT, SCATTERS * scatter))
-    _refuse_second_images(flux, *judged, fwhm)
-    found = _cells(mask, *judged)
-    at, left = judged
+    at, left = _judged(flux, flux_err, mask, stars, fwhm, max(LEFT, SCATTERS * scatter))
+    _refuse_second_images(flux, at, left, fwhm)
+    found = where_most_are_left(at, left, mask.shape)
     elsewhere = ~found[tuple((at // CELL_PX).T)]
     share = float(left[elsewhere].mean()) if np.count_nonzero(elsewhere) >= NEAREST else 0.0
     if found.any():
@@ -77,7 +76,7 @@ def mask_unsubtracted(
 
 
 def _leave_out(found: Cells, mask: MaskImage) -> None:
-    whole = np.repeat(np.repeat(found, CELL_PX, axis=0), CELL_PX, axis=1)[: mask.shape[0], : mask.shape[1]]
+    whole = pixels_of(found, mask.shape)
     share = float(whole[mask == 0].mean())
     if share > MOST_OF_FRAME:
         raise FrameRefused(
@@ -94,13 +93,9 @@ def unsubtracted_part(difference: Difference) -> str | None:
     left_out = (difference.mask & UNSUBTRACTED) != 0
     if not left_out.any():
         return None
-    parts, count = ndimage.label(left_out, structure=np.ones((3, 3)))
-    sizes = np.bincount(parts.ravel())[1:]
     searched = (difference.mask & ~UNSUBTRACTED) == 0
-    y, x = ndimage.center_of_mass(left_out, parts, int(sizes.argmax()) + 1)
-    places = f"around pixel {x:.0f}, {y:.0f} of the reference" + (" and elsewhere" if count > 1 else "")
     return (
-        f"{left_out[searched].mean():.1%} of the frame is left out, {places}: "
+        f"{left_out[searched].mean():.1%} of the frame is left out, {where(left_out, 'the reference')}: "
         "the stars there are not where the reference has them, or not as bright."
     )
 
@@ -121,9 +116,32 @@ def _refuse_second_images(flux: Image, at: Index, left: NDArray[np.bool_], fwhm:
         )
 
 
-def _cells(mask: MaskImage, at: Index, left: NDArray[np.bool_]) -> Cells:
-    """Where most of the nearest bright stars are left, with the surroundings that share their lot."""
-    centres = [np.arange(CELL_PX // 2, side + CELL_PX // 2, CELL_PX) for side in mask.shape]
+def where(left_out: NDArray[np.bool_], grid: str) -> str:
+    """Where most is left out, in words, in pixels of a grid that is called so."""
+    parts, count = ndimage.label(left_out, structure=np.ones((3, 3)))
+    sizes = np.bincount(parts.ravel())[1:]
+    y, x = ndimage.center_of_mass(left_out, parts, int(sizes.argmax()) + 1)
+    return f"around pixel {x:.0f}, {y:.0f} of {grid}" + (" and elsewhere" if count > 1 else "")
+
+
+def pixels_of(cells: Cells, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Cells as pixels of a frame of a shape."""
+    return np.repeat(np.repeat(cells, CELL_PX, axis=0), CELL_PX, axis=1)[: shape[0], : shape[1]]
+
+
+def where_most_are_left(at: Index, left: NDArray[np.bool_], shape: tuple[int, ...]) -> Cells:
+    """The cells whose nearest stars are nearly all left, with the surroundings that share their lot.
+
+    Parameters
+    ----------
+    at : (n, 2) int64
+        Row and column of the bright stars.
+    left : (n,) bool
+        Which of them are not subtracted.
+    shape : (int, int)
+        Of the frame.
+    """
+    centres = [np.arange(CELL_PX // 2, side + CELL_PX // 2, CELL_PX) for side in shape]
     places = np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1)
     if np.count_nonzero(left) <= MOST * NEAREST:
         return np.zeros(places.shape[:2], dtype=bool)
@@ -147,15 +165,15 @@ def _judged(
     rows, columns, light = rows[inside], columns[inside], stars[2][inside]
     away = round(HALO_FWHM * fwhm)
     tells = mask[rows, columns] == 0
-    tells &= light > BRIGHT * np.median(_around(flux_err, rows, columns, away), axis=0)
+    tells &= light > BRIGHT * np.median(around(flux_err, rows, columns, away), axis=0)
     rows, columns, light = rows[tells], columns[tells], light[tells]
-    halo = np.median(_around(flux, rows, columns, away), axis=0)
-    beside = _around(flux, rows, columns, max(1, round(SIDE_FWHM * fwhm)))
+    halo = np.median(around(flux, rows, columns, away), axis=0)
+    beside = around(flux, rows, columns, max(1, round(SIDE_FWHM * fwhm)))
     own = np.abs(np.vstack([flux[rows, columns], beside]) - halo).max(axis=0)
     return np.column_stack([rows, columns]), own > part * light
 
 
-def _around(flux: Image, rows: Index, columns: Index, apart: int) -> Image:
+def around(flux: Image, rows: Index, columns: Index, apart: int) -> Image:
     """What eight places around each star hold: (8, stars)."""
     height, width = flux.shape
     return np.stack(

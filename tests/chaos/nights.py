@@ -42,7 +42,7 @@ def make_night(folder: Path, *, frames: int, size: int, seed: int = 5) -> Night:
     found = [each for path in (*paths.calibration, *paths.science) for each in examine(path, settings)]
     with closing(new_store(settings.store_url)) as store:
         register(store, found)
-        reference, _ = from_frames(paths.reference, settings, masters_for=masters_of(store, settings))
+        reference, *_ = from_frames(paths.reference, settings, masters_for=masters_of(store, settings))
     return Night(home, found, reference)
 
 

@@ -71,7 +71,7 @@ def test_a_frame_that_was_cut_off_since_is_told_where_a_reference_is_built(
     flats = [path for path in night.calibration if path.name.startswith("flat")]
     flats[0].write_bytes(flats[0].read_bytes()[:9000])
     said: list[str] = []
-    facts, skipped = from_frames(
+    facts, skipped, _ = from_frames(
         night.reference, settings, masters_for=masters_of(store, settings), said=said
     )
     assert (facts.n_frames, skipped) == (2, {})

@@ -63,7 +63,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     folder = tmp_path_factory.mktemp("night")
     settings = Settings.model_construct(home=folder / "home")
     paths = simulate_night(folder / "frames", frames=FRAMES, size=256, seed=3, references=2)
-    facts, _ = from_frames(paths.reference, settings)
+    facts, *_ = from_frames(paths.reference, settings)
     frames = [each for path in paths.science for each in examine(path, settings)]
     return Night(settings.home, frames, facts)
 

@@ -86,7 +86,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     folder = tmp_path_factory.mktemp("night")
     settings = Settings.model_construct(home=folder / "home")
     paths = simulate_night(folder / "frames", frames=3, size=256, seed=5, references=2)
-    facts, _ = from_frames(paths.reference, settings)
+    facts, *_ = from_frames(paths.reference, settings)
     facts = replace(facts, zeropoint=25.0, mag_system="ab")
     frames = [each for path in paths.science for each in examine(path, settings)]
     prepared = prepare_image(read(Path(facts.path)), settings)

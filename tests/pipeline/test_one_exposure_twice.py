@@ -41,7 +41,7 @@ def test_a_packed_copy_is_taken_once_for_a_reference_and_told(tmp_path):
     copy.write_bytes(gzip.compress(names[0].read_bytes()))
     settings = Settings(home=tmp_path / "home")
     said = []
-    facts, skipped = from_frames([names[0], copy, names[1]], settings, said=said)
+    facts, skipped, _ = from_frames([names[0], copy, names[1]], settings, said=said)
     assert (facts.n_frames, skipped) == (2, {})
     assert said[-1] == "f1.fits.gz: it holds the exposure of f1.fits, which is taken once"
     with pytest.raises(FrameRefused, match=r"needs at least 2 frames, 1 can be used; f1\.fits\.gz: it holds"):

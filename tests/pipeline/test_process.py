@@ -66,7 +66,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     for path in night.calibration:
         register(store, examine(path, settings))
     find = masters_of(store, settings)
-    facts, skipped = from_frames(night.reference, settings, masters_for=find)
+    facts, skipped, _ = from_frames(night.reference, settings, masters_for=find)
     assert skipped == {}
     raw = read_frame(night.science[0])
     height, width = raw.data.shape

@@ -75,7 +75,7 @@ async def test_a_frame_fails_is_understood_retried_and_done(tmp_path, size):
         home=tmp_path, store=StoreSettings(url=url), queue=QueueSettings(attempts=1), **QUICK
     )
     paths = simulate_night(tmp_path / "frames", frames=1, size=256, seed=3, references=2)
-    facts, _ = from_frames(paths.reference, settings)
+    facts, *_ = from_frames(paths.reference, settings)
     register(store, examine(paths.science[0], settings))
     references.add(store, facts)
     away = tmp_path / "unplugged"
