@@ -1,6 +1,6 @@
 """`astrid reference`: the images to subtract from."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -9,20 +9,14 @@ from astrid_tui.cli.invocation import (
     print_json,
     print_table,
     print_text,
-    progress_bar,
     remark,
     settings_of,
     storable,
     store_of,
 )
+from astrid_tui.cli.reference_build import build
+from astrid_tui.cli.reference_words import light_in_it, record_of, summary_of
 from core.errors import AstridError
-from core.vocabulary import ExitCode
-
-if TYPE_CHECKING:
-    from core.database.tables import Reference
-    from pipeline.reference.references import Named
-
-LISTED = 5  # names of transients that one warning tells
 
 app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -72,60 +66,16 @@ def add(
     except FrameRefused as refused:
         raise AstridError(f"{path}: {refused}") from refused
     row = references.add(store, facts)
-    notes += _light_in_it(row, seen_meanwhile(store, row), blind=settings.review.blind)
+    notes += light_in_it(row, seen_meanwhile(store, row), blind=settings.review.blind)
     for note in notes:
         remark("warning:", note)
     if as_json:
-        print_json(_record(row))
+        print_json(record_of(row))
     else:
-        print_text(f"reference {row.id}: {row.chosen}; {_summary(row)}")
+        print_text(f"reference {row.id}: {row.chosen}; {summary_of(row)}")
 
 
-@app.command()
-def build(
-    context: typer.Context,
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE",
-            help="Frames of one field and filter, FILE, FILE[NUMBER] or FILE[NAME], and folders of them.",
-        ),
-    ],
-    as_json: JsonOption = False,
-) -> None:
-    """Build a reference as the weighted mean of several frames, on the grid of the sharpest.
-
-    Of a file with several exposures the first is taken where none is named, and a warning says so.
-    """
-    from core.frames import references
-    from core.objects.reference_light import seen_meanwhile
-    from pipeline.calibration.calibrators import masters_of
-    from pipeline.reference.references import from_frames
-
-    settings, store = settings_of(context), store_of(context)
-    notes: list[str] = []
-    with progress_bar("Building", quiet=as_json) as report:
-        facts, skipped, partly = from_frames(
-            _named(files),
-            settings,
-            masters_for=masters_of(store, settings),
-            progress=report,
-            said=notes,
-        )
-    row = references.add(store, facts)
-    notes += _light_in_it(row, seen_meanwhile(store, row), blind=settings.review.blind)
-    for note in notes:
-        remark("warning:", note)
-    if as_json:
-        print_json(_record(row) | {"skipped": skipped, "partly": partly})
-    else:
-        for name, reason in skipped.items():
-            remark(f"left out {name}: {reason}")
-        for name, part in partly.items():
-            remark(f"{name}: {part}")
-        print_text(f"reference {row.id}: {row.chosen}; {_summary(row)}")
-    if skipped or partly:
-        raise typer.Exit(ExitCode.PARTIAL)
+app.command()(build)
 
 
 @app.command()
@@ -155,7 +105,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
 
     rows = references.newest_first(store_of(context, read_only=True))
     if as_json:
-        print_json([_record(row) for row in rows])
+        print_json([record_of(row) for row in rows])
         return
     if not rows:
         print_text("No references yet: `astrid reference add FILE` or `build FILES...` makes one.")
@@ -178,40 +128,3 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
         ],
         least=(("size",), ("seeing px",), ("field",)),
     )
-
-
-def _light_in_it(row: "Reference", names: list[str], *, blind: bool) -> list[str]:
-    """What is to be said of transients that a reference holds; who works blind is told no names."""
-    if not names:
-        return []
-    count = "1 transient" if len(names) == 1 else f"{len(names)} transients"
-    told = "" if blind else f" ({', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''})"
-    return [
-        f"{count} that reviewers judged real{told} shone while its frames were taken, or may have: what is"
-        f" subtracted from it lacks that light. `astrid reference retire {row.id}` goes back to the one"
-        " before"
-    ]
-
-
-def _named(names: list[str]) -> "list[Named]":
-    """The frames that are meant: a file, an image of a file, all files of a folder; each once."""
-    from pipeline.diff import split_extension
-    from pipeline.intake.ingest import find_files
-
-    found: dict[Named, None] = {}
-    for name in names:
-        path, extension = split_extension(name)
-        files = [path] if extension is not None else find_files([path])
-        found.update(((file, extension), None) for file in files)
-    return list(found)
-
-
-def _summary(row: "Reference") -> str:
-    """What kind of image it is, in a few words."""
-    where = f"{row.ra:.5f} {row.dec:+.5f}" if row.ra is not None and row.dec is not None else "no WCS"
-    seeing = f", FWHM {row.seeing_px:.2f} px" if row.seeing_px else ""
-    return f"field {row.field or '-'}, filter {row.filter or '-'}, {row.width}x{row.height}, {where}{seeing}"
-
-
-def _record(row: "Reference") -> dict[str, Any]:
-    return row.model_dump(exclude={"content"})

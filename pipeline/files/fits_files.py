@@ -37,7 +37,7 @@ from pipeline.files.headers import exposure_of
 from pipeline.files.readout import readout_of
 from pipeline.files.scaling import linear
 from pipeline.files.unfilled import unfilled
-from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
+from pipeline.frame import Exposure, FrameRefused, Image, MaskImage, RawFrame
 from pipeline.quantile import quantile
 
 NO_OTHERS: Mapping[str, str] = MappingProxyType({})
@@ -131,13 +131,7 @@ def read_frame(
                     raise _error(refusal)
             raise FrameRefused(f"extension {extension} of the file is no exposure")
         hdu = hdus[extension]
-        header = as_known(_merged_header(hdus, extension), keywords)
-        exposure = exposure_of(header, _name(path, extension, selection))
-        exposure = replace(
-            exposure,
-            instrument=_with_chip(exposure.instrument, hdus, extension, selection, keywords),
-            readout=readout_of(header),
-        )
+        header, exposure = described(hdus, extension, selection, path, keywords)
         data, scaled = linear(_plane(hdu, header), header)
         bad = _huge(data)
         data[bad] = 0.0
@@ -146,7 +140,7 @@ def read_frame(
         _check_content(data, mask, exposure.kind)
         if exposure.kind is FrameKind.SCIENCE:
             mask[unfilled(data)] = MaskPlane.BAD
-        wcs, remark = _wcs(hdus, extension, path)
+        wcs, remark = wcs_of(hdus, extension, path)
     complaints.extend(each for each in (scaled, remark) if each is not None)
     notes = tuple(dict.fromkeys(complaints))
     return RawFrame(data, mask, exposure, header, wcs, extension, notes)
@@ -162,6 +156,16 @@ def read_header(path: Path, extension: int, keywords: Mapping[str, str] = NO_OTH
     """
     with opened(path) as (hdus, _):
         return as_known(_merged_header(hdus, extension), keywords)
+
+
+def described(
+    hdus: fits.HDUList, extension: int, selection: Selection, path: Path, keywords: Mapping[str, str]
+) -> tuple[fits.Header, Exposure]:
+    """The header of one image of an open file, and what it says."""
+    header = as_known(_merged_header(hdus, extension), keywords)
+    exposure = exposure_of(header, _name(path, extension, selection))
+    instrument = _with_chip(exposure.instrument, hdus, extension, selection, keywords)
+    return header, replace(exposure, instrument=instrument, readout=readout_of(header))
 
 
 def _unnamed(hdus: fits.HDUList, selection: Selection) -> list[str]:
@@ -279,7 +283,7 @@ def _check_content(data: Image, mask: MaskImage, kind: FrameKind) -> None:
         raise FrameRefused(f"{share:.0%} of its pixels hold the one value {middle:g}: no exposure of the sky")
 
 
-def _wcs(hdus: fits.HDUList, extension: int, path: Path) -> tuple[WCS | None, str | None]:
+def wcs_of(hdus: fits.HDUList, extension: int, path: Path) -> tuple[WCS | None, str | None]:
     """The image's celestial WCS, or ``None`` where it has none that works; and what is to be said of it."""
     try:
         if (wrong := wrong_distortion(hdus[extension].header, hdus, path)) is not None:

@@ -81,7 +81,7 @@ def build(
     ordered = sorted(frames, key=lambda each: each.fwhm)
     layers, skipped = _aligned(ordered, settings, progress)
     ballot = vote(layers)
-    if (least := int(np.argmin(ballot.shares))) > 0:  # of equal ones the first: the sharpest
+    if (least := int(np.argmin(ballot.lost))) > 0:  # of equal ones the first: the sharpest
         grid = layers[least].of
         del layers, ballot
         layers, skipped = _stacked(grid, ordered, settings, progress)

@@ -24,7 +24,6 @@ from pipeline.stellar.stars import FWHM_PER_SIGMA
 from pipeline.subtraction.field import NEEDED, fit_field
 from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.unsubtracted import (
-    BRIGHT,
     CELL_PX,
     HALO_FWHM,
     LEFT,
@@ -40,6 +39,7 @@ from pipeline.subtraction.unsubtracted import (
     where_most_are_left,
 )
 
+TELLING = 12.0  # errors of its light that a star must have to tell: a part of `LEFT` is no noise then
 MOST_STARS = 1500  # of a frame, the brightest
 FIT_STARS = 400  # that tell the flux ratio of two frames
 LEAST_SHARE = 1e-9  # that is no division by zero
@@ -57,14 +57,14 @@ class Ballot:
         The names of those with such parts, and a sentence on each.
     refused : dict
         The names of those that are outvoted over more than half of themselves, and why.
-    shares : (layers,) float64
-        The part of each of all layers that is outvoted.
+    lost : (layers,) float64
+        The part of the grid in which each of all layers is left out and others stay.
     """
 
     kept: list[Layer]
     parts: dict[str, str]
     refused: dict[str, str]
-    shares: Values
+    lost: Values
 
 
 def vote(layers: Sequence[Layer]) -> Ballot:
@@ -95,7 +95,9 @@ def vote(layers: Sequence[Layer]) -> Ballot:
         if part.any():
             kept[i] = layer.without(part)
             parts[layer.name] = _told(part, layer, [other.name for other in kept if other.of is not layer.of])
-    return Ballot(kept, parts, refused, shares)
+    lost = np.ones(len(layers))
+    lost[sound] = (out & (shows[sound] & ~out).any(axis=0)).mean(axis=(1, 2))
+    return Ballot(kept, parts, refused, lost)
 
 
 def _told(part: Cells, layer: Layer, others: Sequence[str]) -> str:
@@ -175,7 +177,7 @@ def _bright(layer: Layer) -> Index:
     height, width = layer.mask.shape
     columns, rows = np.rint(stars.x).astype(np.int64), np.rint(stars.y).astype(np.int64)
     inside = (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
-    good = np.flatnonzero(inside & (stars.mask == 0) & (stars.flux > BRIGHT * stars.flux_err))[:MOST_STARS]
+    good = np.flatnonzero(inside & (stars.mask == 0) & (stars.flux > TELLING * stars.flux_err))[:MOST_STARS]
     return np.column_stack([rows[good], columns[good]])
 
 
@@ -199,7 +201,7 @@ def _differ(one: _Seen, other: _Seen, places: Index, which: Index, shape: tuple[
     which = which[one.known[which] & other.known[which]]
     mine, theirs = one.light[which, 0], other.light[which, 0]
     errors = np.stack([seen.noise[which] / np.maximum(seen.light[which, 0], 1e-9) for seen in (one, other)])
-    both = np.flatnonzero((mine > 0) & (theirs > 0) & (errors < 1.0 / BRIGHT).all(axis=0))
+    both = np.flatnonzero((mine > 0) & (theirs > 0) & (errors < 1.0 / TELLING).all(axis=0))
     both = both[np.argsort(-theirs[both], kind="stable")[:FIT_STARS]]
     if len(both) < NEEDED:
         return np.zeros([-(-side // CELL_PX) for side in shape], dtype=bool)
@@ -210,6 +212,6 @@ def _differ(one: _Seen, other: _Seen, places: Index, which: Index, shape: tuple[
     ratio = np.exp(fitted.field.at(x, y))
     left = np.abs(one.light[which] / ratio[:, None] - other.light[which]).max(axis=1)
     light = np.maximum(mine / ratio, theirs)
-    tells = light > BRIGHT * np.hypot(one.noise[which] / ratio, other.noise[which])
+    tells = light > TELLING * np.hypot(one.noise[which] / ratio, other.noise[which])
     part = max(LEFT, SCATTERS * fitted.scatter)
     return where_most_are_left(places[which][tells], left[tells] > part * light[tells], shape)

@@ -24,6 +24,7 @@ from pipeline.files.fits_selection import wrong_claim, wrong_distortion
 from pipeline.frame import Exposure, Frame, FrameRefused, Stars
 
 MARK = "ASTRIDRF"
+KEY = "ASTRIDOF"
 VERSION = 1  # of the layout
 BEGINS, GOES_ON = "frame ", "      "  # lines of the history
 LINE = 72 - len(BEGINS)  # characters of a name that one holds
@@ -35,7 +36,8 @@ class ReferenceImage:
     """A calibrated image to subtract from others, and where it comes from.
 
     ``frame.gain`` is electrons per stored unit; ``zeropoint`` the magnitude of one stored unit. ``stars``
-    are its sources where they were looked for already; files do not keep them.
+    are its sources where they were looked for already; files do not keep them. ``key`` tells of what
+    exposures and by what settings a coadd is (`pipeline.reference.groups`).
     """
 
     frame: Frame
@@ -46,6 +48,7 @@ class ReferenceImage:
     zeropoint: float | None = None
     mag_system: str | None = None
     stars: Stars | None = None
+    key: str | None = None
 
 
 def write(reference: ReferenceImage, path: Path) -> None:
@@ -81,6 +84,16 @@ def is_reference(path: Path) -> bool:
             return MARK in fits.getheader(path, 0)
     except Exception:  # noqa: BLE001 - astropy raises nearly every kind; who reads it as an image says why
         return False
+
+
+def key_of(path: Path) -> str | None:
+    """The key of the coadd that a file holds; none where it has none or cannot be read."""
+    try:
+        with _quiet():
+            key = fits.getheader(path, 0).get(KEY)
+    except Exception:  # noqa: BLE001 - astropy raises nearly every kind; then it is built again
+        return None
+    return None if key is None else str(key)
 
 
 def read(path: Path) -> ReferenceImage:
@@ -140,6 +153,7 @@ def read(path: Path) -> ReferenceImage:
         mjd_last=last,
         zeropoint=zeropoint,
         mag_system=header.get("MAGSYS"),
+        key=header.get(KEY),
     )
 
 
@@ -172,6 +186,8 @@ def _header(reference: ReferenceImage, grid: fits.Header) -> fits.Header:
     for key in ("DATE-OBS", "MJD-OBS"):  # of one frame of many
         header.remove(key, ignore_missing=True)
     header[MARK] = (VERSION, "an image to subtract, with its noise and mask")
+    if reference.key is not None:
+        header[KEY] = (reference.key, "of the frames and settings")
     header["BUNIT"] = _ascii(reference.flux_unit)
     header["GAIN"] = (frame.gain, "electrons per unit, by Poisson noise")
     header["RDNOISE"] = (frame.read_noise, "electrons")

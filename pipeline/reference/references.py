@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from core.database.tables import Reference
 from core.frames.outcome import ReferenceFacts
-from core.frames.references import FOLDER
+from core.frames.references import FOLDER, file_of
 from core.settings import Settings
 from core.unfinished import part_beside, put
 from pipeline.calibration.calibrators import MastersFor
@@ -27,7 +28,7 @@ from pipeline.measure import Measured, measure
 from pipeline.pairing import is_same_exposure
 from pipeline.reference.coadd import build
 from pipeline.reference.prepare import calibrated, prepare_image
-from pipeline.reference.reference_file import ReferenceImage, write
+from pipeline.reference.reference_file import ReferenceImage, key_of, write
 
 Progress = Callable[[int, int, str], None]
 Named = tuple[Path, int | str | None]  # a file, and which of its images
@@ -115,6 +116,7 @@ def from_frames(
     masters_for: MastersFor | None = None,
     progress: Progress | None = None,
     said: list[str] | None = None,
+    key: str | None = None,
 ) -> Built:
     """Make a reference as the weighted mean of several frames of one field and filter.
 
@@ -130,6 +132,8 @@ def from_frames(
         ``report(done, total, what)``.
     said : list of str, optional
         Takes what is to be told of the files, as of one file `from_file` tells it.
+    key : str, optional
+        By which `built_of` finds it again.
 
     Raises
     ------
@@ -177,8 +181,18 @@ def from_frames(
     chosen = f"coadd of {len(image.names)} frames on the grid of {image.names[0]}"
     if partly:
         chosen += f", without parts of {len(partly)}"
+    image = replace(image, key=key)
     facts = _kept(image, min(each.fwhm for each in frames), chosen, settings)
     return Built(facts, skipped | unaligned, partly)
+
+
+def built_of(references: Iterable[Reference], settings: Settings) -> dict[str, Reference]:
+    """The coadds in use whose files are there, by the keys that `from_frames` was given."""
+    found: dict[str, Reference] = {}
+    for row in references:
+        if row.is_current and row.n_frames > 1 and (key := key_of(file_of(row.path, settings.home))):
+            found.setdefault(key, row)
+    return found
 
 
 def _several(names: Sequence[str]) -> str:

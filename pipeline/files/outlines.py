@@ -1,0 +1,48 @@
+"""What the exposures of a file are, by their headers alone: quick, where many are to be sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from astropy.wcs import WCS
+
+from pipeline.files.fits_files import NO_OTHERS, described, wcs_of
+from pipeline.files.fits_opening import opened
+from pipeline.files.fits_selection import Damaged, Refusal, select
+from pipeline.frame import Exposure, FrameRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """One exposure of a file, its pixels not read."""
+
+    path: Path
+    extension: int
+    exposure: Exposure
+    shape: tuple[int, int]
+    wcs: WCS | None
+
+
+def outlines(path: Path, keywords: Mapping[str, str] = NO_OTHERS) -> Iterator[Outline | Refusal]:
+    """What each image of a file is: one value for each, in the file's order, as `read_frames` has them.
+
+    Parameters
+    ----------
+    path : Path
+        Any file, or what is none; damaged input raises nothing.
+    keywords : mapping
+        As for `read_frames`.
+    """
+    try:
+        with opened(path) as (hdus, _):
+            selection = select(hdus, path)
+            yield from selection.refused
+            for extension in selection.science:
+                _, exposure = described(hdus, extension, selection, path, keywords)
+                height, width = hdus[extension].shape[-2:]
+                wcs, _ = wcs_of(hdus, extension, path)
+                yield Outline(path, extension, exposure, (height, width), wcs)
+    except FrameRefused as refused:
+        yield Refusal(path.name, 0, str(refused), damaged=isinstance(refused, Damaged))

@@ -1,0 +1,115 @@
+"""Which frames make one reference: those of one filter and one chip, at one place of the sky.
+
+Where both frames have a WCS it tells the place, and else the field that they name: as references are chosen
+for frames (`core.frames.references`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from core.objects.sky import separation_deg
+from core.vocabulary import FrameKind
+from pipeline.files.fits_selection import Refusal
+from pipeline.files.outlines import Outline, outlines
+from pipeline.intake.ingest import footprint
+from pipeline.reference.references import Named
+
+Cone = tuple[float, float, float]  # ra, dec and radius, in degrees
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """Frames of which one reference can be made.
+
+    Attributes
+    ----------
+    filter, field, instrument : str or None
+        As their headers have them; the field is that of the first, and the instrument tells the chip.
+    place : (float, float, float) or None
+        Of the first on the sky: ra, dec and radius in degrees.
+    frames : list of (Path, int or None)
+        Files, and which of their images where they hold several.
+    marks : list of str
+        What tells each exposure from others of the same name.
+    """
+
+    filter: str | None
+    field: str | None
+    instrument: str | None
+    place: Cone | None
+    frames: list[Named] = dataclasses.field(default_factory=list)
+    marks: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """What it is of, in a few words."""
+        return f"field {self.field or '-'}, filter {self.filter or '-'}, {self.instrument or 'no instrument'}"
+
+    def takes(self, other: Outline, place: Cone | None) -> bool:
+        """Whether a frame is one more of these."""
+        said = other.exposure
+        if (self.filter, self.instrument) != (said.filter, said.instrument):
+            return False
+        if self.place is None or place is None:
+            return self.field == said.field
+        return float(separation_deg(*self.place[:2], *place[:2])) <= self.place[2]
+
+    def key(self, science_hash: str) -> str:
+        """The same for the same exposures under the same settings, whatever their order and folder."""
+        return hashlib.sha256("\n".join([science_hash, *sorted(self.marks)]).encode()).hexdigest()[:32]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sorted:
+    """The frames of some files: the groups they make, and what is no frame to build of.
+
+    Attributes
+    ----------
+    groups : list of Group
+    refused : dict
+        The names of images that cannot be used, and why.
+    calibrators : int
+        Biases, darks and flats among them.
+    """
+
+    groups: list[Group]
+    refused: dict[str, str]
+    calibrators: int
+
+
+def sort_frames(files: Iterable[Path], keywords: Mapping[str, str]) -> Sorted:
+    """Sort the exposures of files by what they are of, in the order in which they come.
+
+    Parameters
+    ----------
+    files : iterable of Path
+    keywords : mapping
+        Of the settings of the camera.
+    """
+    groups: list[Group] = []
+    refused: dict[str, str] = {}
+    calibrators = 0
+    for path in files:
+        for each in outlines(path, keywords):
+            if isinstance(each, Refusal):
+                refused[each.name] = each.reason
+            elif each.exposure.kind is not FrameKind.SCIENCE:
+                calibrators += 1
+            else:
+                _add(groups, each)
+    return Sorted(groups, refused, calibrators)
+
+
+def _add(groups: list[Group], frame: Outline) -> None:
+    said, place = frame.exposure, footprint(frame.wcs, frame.shape)
+    group = next((each for each in groups if each.takes(frame, place)), None)
+    if group is None:
+        group = Group(said.filter, said.field, said.instrument, place)
+        groups.append(group)
+    alone = said.name == frame.path.name
+    group.frames.append((frame.path, None if alone else frame.extension))
+    group.marks.append(f"{said.name} {said.mjd} {frame.path.stat().st_size}")
