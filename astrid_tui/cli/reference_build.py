@@ -68,6 +68,8 @@ def build(
             remark(f"left out {name}: {reason}")
         if len(found.groups) > 1:
             print_text(work.counts())
+        if not all(record["new"] for record in work.records):
+            remark("`--again` builds anew what is there already of the same frames")
     if not work.records:
         raise typer.Exit(ExitCode.FAILED)
     if skipped or work.partly or work.refused:
@@ -165,7 +167,7 @@ def _tell(record: Record, summary: str) -> None:
         remark(f"left out {name}: {reason}")
     for name, part in record["partly"].items():
         remark(f"{name}: {part}")
-    there = "" if record["new"] else " is there already, and `--again` builds it anew"
+    there = "" if record["new"] else " is there already"
     print_text(f"reference {record['id']}{there}: {record['chosen']}; {summary}")
 
 
