@@ -156,7 +156,7 @@ def test_which_of_several_exposures_was_taken_is_told(astrid: Command, tmp_path:
     assert "[1] (CCD1) is taken" in astrid.said
     astrid("reference", "add", f"{both}[2]")
     assert "both.fits[2]" in astrid("reference", "list")
-    built = astrid("reference", "build", both, "ref.fits")
+    built = astrid("reference", "build", both, "ref.fits[0]")
     assert "coadd of 2 frames" in built
     assert "both.fits: of 2 exposures in the file, [1] (CCD1) is taken" in astrid.said
     names = (f"{both}{which}" for which in ("[CCD2]", "[1]", "[7]"))

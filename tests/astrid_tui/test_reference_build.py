@@ -1,0 +1,176 @@
+"""`astrid reference build` of folders: one command builds a reference of each field, filter and chip."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pipeline.simulate.pair import simulate_pair
+from tests.astrid_tui.command import Command
+
+SIDE = 256
+CHIPS = ("CCD1", "CCD2", "CCD3")
+
+
+@pytest.fixture(scope="module")
+def chips():
+    """By chip the pixels of two exposures, and the header of its place on the sky."""
+    made = {}
+    for number, chip in enumerate(CHIPS):
+        pair = simulate_pair(SIDE, 40 + number, n_stars=300, n_transients=0)
+        header = pair.wcs_ref.to_header()
+        header["CRVAL2"] += 0.06 * number  # of a field of 0.043 degrees
+        header["GAIN"], header["RDNOISE"], header["EXPTIME"] = 1.0, 6.0, 60.0
+        made[chip] = (pair.new, pair.ref), header
+    return made
+
+
+@pytest.fixture
+def astrid(tmp_path, monkeypatch, capsys) -> Command:
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    command = Command(monkeypatch, capsys.readouterr)
+    command("init")
+    return command
+
+
+@pytest.fixture
+def mosaic(chips, tmp_path) -> Path:
+    """A folder of two files of three extensions."""
+    folder = tmp_path / "mosaic"
+    folder.mkdir()
+    for exposure in range(2):
+        first = fits.PrimaryHDU()
+        first.header["INSTRUME"], first.header["FILTER"], first.header["OBJECT"] = "WIDE", "r", "M 31"
+        first.header["MJD-OBS"] = 60000.25 + exposure
+        images = [
+            fits.ImageHDU(pixels[exposure], header, name=chip) for chip, (pixels, header) in chips.items()
+        ]
+        fits.HDUList([first, *images]).writeto(folder / f"exp{exposure}.fits")
+    return folder
+
+
+def changed(path: Path, extension: int, change) -> None:
+    with fits.open(path, mode="update") as file:
+        file[extension].data = change(file[extension].data)
+
+
+def test_a_folder_of_mosaic_files_makes_a_reference_of_each_chip(astrid, mosaic, chips):
+    said = astrid("reference", "build", mosaic)
+    assert said.splitlines()[-1] == "3 references: 3 built"
+    assert astrid.said == ""
+    rows = sorted(astrid.json("reference", "list"), key=lambda row: row["dec"])
+    assert [{*row["sources"]} for row in rows] == [{f"exp0.fits[{n}]", f"exp1.fits[{n}]"} for n in (1, 2, 3)]
+    for row, (_, header) in zip(rows, chips.values(), strict=True):
+        assert row["dec"] == pytest.approx(header["CRVAL2"], abs=0.01)
+        assert (row["filter"], row["field"], row["n_frames"]) == ("r", "M 31", 2)
+
+
+def test_single_files_are_sorted_by_filter_and_detector_and_calibrators_passed_over(astrid, chips, tmp_path):
+    folder = tmp_path / "singles"
+    for chip in CHIPS[:2]:
+        pixels, header = chips[chip]
+        for exposure, data in enumerate(pixels):
+            for band in "gr":
+                own = header.copy()
+                own["INSTRUME"], own["DETECTOR"], own["FILTER"] = "WIDE", chip, band
+                own["MJD-OBS"] = 60000.25 + exposure
+                place = folder / band
+                place.mkdir(parents=True, exist_ok=True)
+                fits.writeto(place / f"{chip}-{exposure}.fits", data, own)
+    bias = fits.Header({"IMAGETYP": "bias", "INSTRUME": "WIDE"})
+    fits.writeto(folder / "bias.fits", np.arange(SIDE**2).reshape(SIDE, SIDE) % 7 + 300.0, bias)
+    built = astrid.json("reference", "build", folder)
+    assert "warning: 1 bias, dark or flat passed over" in astrid.said
+    assert [(row["filter"], {*row["sources"]}) for row in built["references"]] == [
+        (band, {f"{chip}-0.fits", f"{chip}-1.fits"}) for band in "gr" for chip in CHIPS[:2]
+    ]
+
+
+def test_what_is_built_already_is_not_built_again_unless_asked(astrid, mosaic, monkeypatch):
+    first = astrid.json("reference", "build", mosaic)
+    assert [row["new"] for row in first["references"]] == [True, True, True]
+    said = astrid("reference", "build", mosaic)
+    assert said.splitlines()[0].startswith("reference 1 is there already: coadd of 2 frames")
+    assert said.splitlines()[-1] == "3 references: 3 there already"
+    assert "`--again` builds anew what is there already" in astrid.said
+    astrid("reference", "retire", 2)
+    second = astrid.json("reference", "build", mosaic)
+    assert [(row["id"], row["new"]) for row in second["references"]] == [(1, False), (2, True), (3, False)]
+    third = astrid.json("reference", "build", "--again", mosaic)
+    assert all(row["new"] for row in third["references"])
+    assert [row["id"] for row in third["references"]] == [1, 2, 3]  # the same pixels: no other reference
+    monkeypatch.setenv("ASTRID_SUBTRACT__PSF_DEGREE", "0")
+    assert all(row["new"] for row in astrid.json("reference", "build", mosaic)["references"])
+
+
+def test_a_frame_more_makes_another_reference(astrid, mosaic):
+    astrid("reference", "build", mosaic)
+    pixels = np.random.default_rng(1)
+    with fits.open(mosaic / "exp0.fits") as file:
+        for extension in (1, 2, 3):
+            file[extension].data += pixels.normal(size=(SIDE, SIDE)).astype(np.float32) * 20.0
+        file[0].header["MJD-OBS"] = 60002.25
+        file.writeto(mosaic / "exp2.fits")
+    built = astrid.json("reference", "build", mosaic)
+    assert [(row["new"], row["n_frames"]) for row in built["references"]] == [(True, 3)] * 3
+
+
+def test_one_bad_chip_does_not_stop_the_others(astrid, mosaic):
+    noise = np.random.default_rng(3).normal(400.0, 20.0, (SIDE, SIDE)).astype(np.float32)
+    changed(mosaic / "exp0.fits", 2, lambda _: noise)
+    astrid("reference", "build", mosaic, code=3)
+    assert "no reference of field M 31, filter r, WIDE CCD2: a coadd needs at least 2 frames" in astrid.said
+    built = astrid.json("reference", "build", "--again", mosaic, code=3)
+    assert [row["sources"][0][-2] for row in built["references"]] == ["1", "3"]
+    (refused,) = built["refused"]
+    assert (refused["instrument"], refused["frames"]) == ("WIDE CCD2", 2)
+    assert "too few stars" in refused["reason"]
+    rest = astrid.json("reference", "build", mosaic, code=3)
+    assert [row["new"] for row in rest["references"]] == [False, False]
+
+
+def test_a_folder_of_which_nothing_can_be_built_fails(astrid, mosaic):
+    (mosaic / "exp1.fits").unlink()
+    built = astrid.json("reference", "build", mosaic, code=1)
+    assert (built["references"], len(built["refused"])) == ([], 3)
+    assert "3 references: 3 not to be built" in astrid("reference", "build", mosaic, code=1)
+
+
+def test_a_damaged_file_is_left_out_and_told_of(astrid, mosaic):
+    (mosaic / "broken.fits").write_bytes(b"SIMPLE  =                    T")
+    built = astrid.json("reference", "build", mosaic, code=3)
+    assert [*built["skipped"]] == ["broken.fits"]
+    assert len(built["references"]) == 3
+    astrid("reference", "build", mosaic, code=3)
+    assert "left out broken.fits: " in astrid.said
+
+
+def test_a_part_of_a_frame_that_is_left_out_is_told(astrid, mosaic):
+    changed(
+        mosaic / "exp0.fits", 3, lambda data: np.vstack([data[:175], np.roll(data[175:], (9, 6), (0, 1))])
+    )
+    built = astrid.json("reference", "build", mosaic, code=3)
+    assert {*built["partly"]} == {"exp0.fits[3]", "exp1.fits[3]"}
+    assert [{*row["partly"]} for row in built["references"]] == [set(), set(), {*built["partly"]}]
+    assert built["references"][2]["chosen"].endswith(", without parts of 2")
+    astrid("reference", "build", "--again", mosaic, code=3)
+    assert "exp0.fits[3]: " in astrid.said
+    assert "it takes a third frame to tell which is right" in astrid.said
+
+
+def test_of_one_group_the_facts_stand_by_themselves(astrid, mosaic):
+    """As they did when a command built one reference; images that are named make one."""
+    built = astrid.json("reference", "build", f"{mosaic}/exp0.fits[CCD1]", f"{mosaic}/exp1.fits[1]")
+    assert built | {"skipped": {}, "partly": {}} == built | built["references"][0]
+    assert sorted(built["sources"]) == ["exp0.fits[1]", "exp1.fits[1]"]
+
+
+def test_chips_that_no_wcs_tells_apart_are_told_of(astrid, mosaic):
+    for path in mosaic.iterdir():
+        with fits.open(path, mode="update") as file:
+            for image in file[1:]:
+                del image.header["CTYPE*"]
+    astrid("reference", "build", mosaic)
+    assert "3 references of field M 31, filter r have no WCS: frames find theirs by field" in astrid.said
