@@ -27,9 +27,10 @@ DIGITISER_FULL = 65535.0  # of 16 bits, where nothing else tells
 WHOLE_PX = 8  # every so many rows and columns tell whether pixels are whole numbers
 MODEL_SMOOTHING_PX = 1.0
 NOISE_ROWS = 256  # at least, tell of the noise
-MOST_CUT_OFF = (
-    0.2  # of a row's pixels are at the least value beside one that is not: at random, 28 % are at it
-)
+# Of a row's pixels so many are at the least value beside one that is not: at random, 28 % are at it.
+MOST_CUT_OFF = 0.2
+# A sky that was not flat is cut off unevenly: of nearly half of all pixels so many are, and of borders none.
+HALF, MOST_OF_HALF = 0.4, 0.12
 ROUND_FIELD = 0.25  # of a square frame is no more than what a round field leaves dark
 COLD_SIGMA = 10.0  # so far below the sky is no light, but a pixel that does not work
 NEIGHBOUR_SIGMA_PX = 1.0  # of the weights by which a hit pixel is filled from its neighbours
@@ -162,7 +163,8 @@ def _check_noise(data: Image, good: NDArray[np.bool_]) -> None:
     at_least = (data[rows] == np.float32(least)) & good[rows]
     # A border without data is at the least value too, but its pixels lie side by side.
     alone = at_least[:, :-1] & ~at_least[:, 1:]
-    if alone.size and alone.mean() > MOST_CUT_OFF:
+    most = MOST_OF_HALF if at_least.mean() > HALF else MOST_CUT_OFF
+    if alone.size and alone.mean() > most:
         raise FrameRefused(
             f"{at_least.mean():.0%} of its pixels hold its least value, {least:g}: the noise of its sky is "
             "cut off there, or hardly a photon fell on a pixel; give it as it was before that, or bin it",

@@ -273,6 +273,18 @@ def test_a_frame_that_is_cut_off_at_its_sky_is_refused(sigmas, is_refused):
         calibrate(cut, None, SETTINGS)
 
 
+def test_a_sky_that_is_not_flat_is_cut_off_unevenly_and_refused_too():
+    """Half of its pixels are lost as well, but more of them side by side."""
+    raw, _ = raw_frame((384, 384), sky=300.0)
+    noise = np.std(raw.data[raw.data < np.quantile(raw.data, 0.9)])
+    waves = 1.5 * noise * np.sin(np.arange(384) / 30.0)[:, None]
+    data = raw.data + waves
+    cut = replace(raw, data=np.maximum(data, np.median(data)).astype(np.float32))
+    with pytest.raises(FrameRefused, match="of its pixels hold its least value"):
+        calibrate(cut, None, SETTINGS)
+    calibrate(replace(raw, data=data.astype(np.float32)), None, SETTINGS)
+
+
 def test_a_border_without_data_is_no_noise_that_is_cut_off():
     raw, _ = raw_frame((384, 384), sky=300.0)
     data = raw.data.copy()
