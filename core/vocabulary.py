@@ -136,6 +136,8 @@ def labels_of(state: ReviewState) -> tuple[Label, ...]:
     return tuple(label for label, facts in LABELS.items() if facts.review_state == state)
 
 
+# Of what a stage dropped: too bright to be measured, and new; hardly anything of a night is of more interest.
+NEW_SATURATED = "saturated, and faint in the reference"
 # Among a candidate's features, before a cut that would hold were it less significant.
 DOUBT = "doubt."
 

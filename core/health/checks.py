@@ -80,6 +80,7 @@ def examine(facts: Facts, limits: HealthSettings) -> list[Check]:
     checks: tuple[Callable[[Facts, HealthSettings], Iterator[Check]], ...] = (
         _queue,
         _frames,
+        _sky,
         _runs,
         _watch,
         _camera,
@@ -218,6 +219,15 @@ def _frames(facts: Facts, _: HealthSettings) -> Iterator[Check]:
         )
     if not (store.quarantined or store.silent_leases):
         yield Check("frames", "ok", "none is quarantined, none is held by a worker that fell silent")
+
+
+def _sky(facts: Facts, _: HealthSettings) -> Iterator[Check]:
+    """What no card tells of, for it is too bright to be measured."""
+    for each in facts.store.new_light[:LISTED]:
+        message = f"look at {each.place}: saturated in {each.frame}, and faint in its reference"
+        yield Check("sky", "warning", message, cause=each.key)
+    if not facts.store.new_light:
+        yield Check("sky", "ok", "no frame of a day has a new source that is saturated")
 
 
 def _runs(facts: Facts, limits: HealthSettings) -> Iterator[Check]:

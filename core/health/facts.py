@@ -26,6 +26,7 @@ from core.health import telling
 from core.health.checks import MOST_COUNTED
 from core.health.deliveries import Failing
 from core.health.filesystems import kind_of
+from core.health.new_light import NewLight, new_light
 from core.models.files import champion_trouble
 from core.models.names import NAMES
 from core.models.versions import InUse, in_use
@@ -81,6 +82,8 @@ class StoreFacts:
         Whoever should be told of troubles and takes no message.
     unscored : int
         Cards that await a verdict by their SNR though models could score them, `MOST_COUNTED` at most.
+    new_light : sequence of NewLight
+        Saturated sources of the frames of a day that their references do not have.
     used : sequence of InUse
         The versions of models that score here; none where no run was made on this machine.
     """
@@ -107,6 +110,7 @@ class StoreFacts:
     last_arrival_at: float | None = None
     failing: Sequence[Failing] = ()
     unscored: int = 0
+    new_light: Sequence[NewLight] = ()
     used: Sequence[InUse] = ()
 
 
@@ -273,6 +277,7 @@ def _ask(store: Store, settings: Settings) -> StoreFacts:
         quarantined = _count(session, ObservationState.QUARANTINED)
         damaged = _count(session, ObservationState.QUARANTINED, FrameKind.ALERTS)
         unscored = unscored_cards(session, alerts=settings.classify.alerts, most=MOST_COUNTED)
+        light = new_light(session, now)
         silent = session.exec(
             select(func.count())
             .select_from(Observation)
@@ -300,6 +305,7 @@ def _ask(store: Store, settings: Settings) -> StoreFacts:
         devices=devices,
         failing=failing,
         unscored=unscored,
+        new_light=light,
         used=used,
         newest_frame=newest.frame if newest else None,
         newest_taken_at=unix_of(newest.mjd) if newest and newest.mjd is not None else None,

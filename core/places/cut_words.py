@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from core.text import significant
+from core.vocabulary import NEW_SATURATED
 
 
 class Measured(NamedTuple):
@@ -27,7 +28,7 @@ MEASURED: dict[str, Measured] = {
     "weak where its flux peaks": Measured("significance there", "σ"),
     "part of a streak": Measured("distance to the line of the streak", "px"),
     "saturated trail": Measured("its length", "px"),
-    "saturated, and faint in the reference": Measured("light in the reference over that in the frame"),
+    NEW_SATURATED: Measured("light in the reference over that in the frame"),
 }
 
 

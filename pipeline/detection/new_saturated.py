@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from core.vocabulary import MaskPlane
+from core.vocabulary import NEW_SATURATED, MaskPlane
 from pipeline.detection.joined import STREAK_CAUSE
 from pipeline.frame import Aligned, Detection, Difference, Dropped, Frame, Image, PreparedReference
 from pipeline.places import sky_positions
 from pipeline.subtraction.unsubtracted import UNSUBTRACTED
 
-CAUSE = "saturated, and faint in the reference"
+CAUSE = NEW_SATURATED
 TRAIL_CAUSE = "saturated trail"
 STAGE = "detect"
 MOST_BEFORE = 0.3  # of its light, clipped as it is, that the reference has there

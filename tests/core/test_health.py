@@ -78,7 +78,7 @@ def test_where_all_is_well_nothing_is_wrong():
     checks = examine(facts(), LIMITS)
     assert {check.name for check in checks} == {
         "store", "disk", "clock", "queue", "frames", "runs", "watch", "camera", "prefect", "gpu",
-        "models", "alerts",
+        "models", "alerts", "sky",
     }  # fmt: skip
     assert not any(check.is_trouble for check in checks)
     assert worst(checks) == "ok"

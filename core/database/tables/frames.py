@@ -7,7 +7,7 @@ from sqlmodel import Field
 
 from core.database.blobs import Blob
 from core.database.tables.base import Stored
-from core.vocabulary import FrameKind, ObservationState
+from core.vocabulary import NEW_SATURATED, FrameKind, ObservationState
 
 
 class Observation(Stored, table=True):
@@ -178,7 +178,15 @@ class Rejection(Stored, table=True):
     """What a stage dropped, where, and by what margin."""
 
     __tablename__ = "rejection"
-    __table_args__ = (Index("ix_rejection_cone", "zone", "ra"),)
+    __table_args__ = (
+        Index("ix_rejection_cone", "zone", "ra"),
+        Index(
+            "ix_rejection_saturated",
+            "id",
+            sqlite_where=text(f"cause = '{NEW_SATURATED}'"),
+            postgresql_where=text(f"cause = '{NEW_SATURATED}'"),
+        ),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     observation_id: int = Field(foreign_key="observation.id", index=True)
