@@ -30,6 +30,7 @@ LOG_S = 2.0  # a log grows without the store being written to
 _WAYS_ON = {
     "queue": (Where.INGEST, "state:queued"),
     "frames": (Where.INGEST, "state:quarantined"),
+    "sky": (Where.INGEST, 'reason:"*saturated here*"'),
     "watch": (Where.INGEST, None),
     "camera": (Where.INGEST, None),
     "runs": (Where.PIPELINE, None),
