@@ -74,7 +74,7 @@ def test_single_files_are_sorted_by_filter_and_detector_and_calibrators_passed_o
         for exposure, data in enumerate(pixels):
             for band in "gr":
                 own = header.copy()
-                own["INSTRUME"], own["DETECTOR"], own["FILTER"] = "WIDE", chip, band
+                own["INSTRUME"], own["CCDNAME"], own["FILTER"] = "WIDE", chip, band
                 own["MJD-OBS"] = 60000.25 + exposure
                 place = folder / band
                 place.mkdir(parents=True, exist_ok=True)

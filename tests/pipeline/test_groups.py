@@ -51,7 +51,7 @@ def test_without_a_wcs_the_field_counts(frame):
 
 
 def test_filters_and_detectors_are_kept_apart(frame):
-    files = [frame("a.fits"), frame("b.fits", FILTER="g"), frame("c.fits", DETECTOR="2"), frame("d.fits")]
+    files = [frame("a.fits"), frame("b.fits", FILTER="g"), frame("c.fits", CCDNUM=2), frame("d.fits")]
     assert names(files) == [["a.fits", "d.fits"], ["b.fits"], ["c.fits"]]
 
 
