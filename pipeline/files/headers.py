@@ -30,6 +30,7 @@ from pipeline.files.cards import (
     unreadable,
 )
 from pipeline.files.kinds import kind_of
+from pipeline.files.order_blocking import in_the_light
 from pipeline.files.times import (
     START_DATES,
     absurd_dates,
@@ -188,7 +189,7 @@ def unknown_length(header: Header, exposure_s: float | None) -> str | None:
 
 
 def filter_of(header: Header) -> str | None:
-    """The filter's name; where there are several wheels, what is in them but for empty slots.
+    """The filter's name; of several wheels what is in the light, without empty slots and mere glass.
 
     Raises
     ------
@@ -204,7 +205,7 @@ def filter_of(header: Header) -> str | None:
     slots = [str(slot) for wheel in WHEELS if (slot := look_up(header, (wheel,))) is not None]
     filled = [slot for slot in slots if not slot.lower().startswith(EMPTY_SLOTS)]
     named = [slot for slot in filled if re.search("[A-Za-z]", slot)]  # beside which numbers are positions
-    in_use = dict.fromkeys(named or filled[:1])
+    in_use = in_the_light(list(dict.fromkeys(named or filled[:1])))
     return "+".join(in_use)[:MOST_TEXT] if in_use else next(iter(slots), None)
 
 

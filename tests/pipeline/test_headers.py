@@ -189,8 +189,31 @@ def test_a_filter_that_stands_under_an_unknown_word_is_told(cards, told):
     assert said is None if told is None else (said or "").endswith(told)
 
 
-def test_two_filters_in_the_light_are_another_than_one_of_them():
-    assert filter_of(Header({"FILTER1": "GG455", "FILTER2": "i", "FILTER3": "open"})) == "GG455+i"
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("BG39", "r"),
+        ("OG515", "KG5"),
+        ("OG570", "r"),
+        ("GG495", "g"),
+        ("GG455", "B"),
+        ("r", "Halpha"),
+        ("GG400", "u"),
+    ],
+)
+def test_two_filters_in_the_light_are_another_than_one_of_them(first, second):
+    assert filter_of(Header({"FILTER1": first, "FILTER2": second, "FILTER3": "open"})) == f"{first}+{second}"
+
+
+@pytest.mark.parametrize(
+    ("glass", "band"),
+    [("GG455", "r"), ("gg 455", "SDSS r"), ("GG495", "R"), ("RG610", "z'"), ("OG570", "i_SDSS")],
+)
+def test_glass_that_holds_back_no_light_of_a_filter_makes_no_other_of_it(glass, band):
+    """As order blocking of a spectrograph that takes images: what was built before serves on."""
+    assert filter_of(Header({"FILTER1": band, "FILTER2": glass})) == band
+    assert filter_of(Header({"FILTER1": glass, "FILTER2": band})) == band
+    assert filter_of(Header({"FILTER1": glass, "FILTER2": "open"})) == glass
 
 
 @pytest.mark.parametrize("other", ["V", 0, "-", "blank", "no filter", "unknown", "Home", "Dummy"])
