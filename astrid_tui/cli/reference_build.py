@@ -71,6 +71,7 @@ def build(
         if not all(record["new"] for record in work.records):
             remark("`--again` builds anew what is there already of the same frames")
     if not work.records:
+        remark("to average frames whatever their chip and field, name their images, as FILE[0]")
         raise typer.Exit(ExitCode.FAILED)
     if skipped or work.partly or work.refused:
         raise typer.Exit(ExitCode.PARTIAL)
@@ -82,11 +83,10 @@ class _Work:
     def __init__(self, store: "Store", settings: "Settings", *, quiet: bool, again: bool, of: int) -> None:
         from core.frames import references
         from pipeline.calibration.calibrators import masters_of
-        from pipeline.reference.references import built_of
 
         self._store, self._settings, self._quiet, self._of = store, settings, quiet, of
         self._masters = masters_of(store, settings)
-        self._there = {} if again else built_of(references.newest_first(store), settings)
+        self._there = [] if again else references.newest_first(store)
         self.records: list[Record] = []
         self.skipped: dict[str, str] = {}
         self.partly: dict[str, str] = {}
@@ -114,10 +114,12 @@ class _Work:
     def _build(self, group: "Group", number: int) -> None:
         from core.frames import references
         from core.objects.reference_light import seen_meanwhile
-        from pipeline.reference.references import from_frames
+        from pipeline.reference.references import built_before, from_frames
 
         key = group.key(self._settings.science_hash) if group.marks else None
-        row, new = self._there.get(key or ""), False
+        row, new = None, False
+        if key is not None:
+            row = built_before(self._there, key, group.names, self._settings)
         notes: list[str] = []
         skipped: dict[str, str] = {}
         partly: dict[str, str] = {}

@@ -29,6 +29,7 @@ CLIP_SIGMA = 5.0
 # Frames differ in seeing: near a star's core they disagree by a share of its light, not by noise.
 CLIP_SHARE = 0.5
 CLIP_REACH_PX = 7
+GRID_LOST = 0.02  # of its frame: where more is outvoted, the grid is another one's
 GRIDS_TRIED = 3  # frames on whose grid the others are tried, where most do not align with the first
 
 Progress = Callable[[int, int, str], None]
@@ -81,8 +82,8 @@ def build(
     ordered = sorted(frames, key=lambda each: each.fwhm)
     layers, skipped = _aligned(ordered, settings, progress)
     ballot = vote(layers)
-    if (least := int(np.argmin(ballot.lost))) > 0:  # of equal ones the first: the sharpest
-        grid = layers[least].of
+    if ballot.lost[0] > GRID_LOST:
+        grid = layers[int(np.argmin(ballot.lost))].of  # of equal ones the first: the sharpest
         del layers, ballot
         layers, skipped = _stacked(grid, ordered, settings, progress)
         ballot = vote(layers)

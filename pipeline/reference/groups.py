@@ -33,6 +33,8 @@ class Group:
         Of the first on the sky: ra, dec and radius in degrees.
     frames : list of (Path, int or None)
         Files, and which of their images where they hold several.
+    names : list of str
+        What people call each.
     marks : list of str
         What tells each exposure from others of the same name.
     """
@@ -42,6 +44,7 @@ class Group:
     instrument: str | None
     place: Cone | None
     frames: list[Named] = dataclasses.field(default_factory=list)
+    names: list[str] = dataclasses.field(default_factory=list)
     marks: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -112,4 +115,5 @@ def _add(groups: list[Group], frame: Outline) -> None:
         groups.append(group)
     alone = said.name == frame.path.name
     group.frames.append((frame.path, None if alone else frame.extension))
+    group.names.append(said.name)
     group.marks.append(f"{said.name} {said.mjd} {frame.path.stat().st_size}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -133,7 +133,7 @@ def from_frames(
     said : list of str, optional
         Takes what is to be told of the files, as of one file `from_file` tells it.
     key : str, optional
-        By which `built_of` finds it again.
+        By which `built_before` finds it again.
 
     Raises
     ------
@@ -186,13 +186,15 @@ def from_frames(
     return Built(facts, skipped | unaligned, partly)
 
 
-def built_of(references: Iterable[Reference], settings: Settings) -> dict[str, Reference]:
-    """The coadds in use whose files are there, by the keys that `from_frames` was given."""
-    found: dict[str, Reference] = {}
+def built_before(
+    references: Iterable[Reference], key: str, names: Collection[str], settings: Settings
+) -> Reference | None:
+    """The coadd in use that `from_frames` made with a key, of frames of these names, if its file is there."""
     for row in references:
-        if row.is_current and row.n_frames > 1 and (key := key_of(file_of(row.path, settings.home))):
-            found.setdefault(key, row)
-    return found
+        may_be = row.is_current and row.n_frames > 1 and set(names).issuperset(row.sources)
+        if may_be and key_of(file_of(row.path, settings.home)) == key:
+            return row
+    return None
 
 
 def _several(names: Sequence[str]) -> str:

@@ -136,6 +136,7 @@ def test_a_folder_of_which_nothing_can_be_built_fails(astrid, mosaic):
     built = astrid.json("reference", "build", mosaic, code=1)
     assert (built["references"], len(built["refused"])) == ([], 3)
     assert "3 references: 3 not to be built" in astrid("reference", "build", mosaic, code=1)
+    assert "name their images, as FILE[0]" in astrid.said
 
 
 def test_a_damaged_file_is_left_out_and_told_of(astrid, mosaic):
