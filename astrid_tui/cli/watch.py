@@ -77,28 +77,32 @@ def watch(
     start = _starter(context, store, settings, workers) if process else _nothing
     crew = _Crew(store, settings, interval_s=interval, processes=process)
     stop, looks, trouble = threading.Event(), 0, ""
-    with stopped_by_signals(stop), health_watch.watching(settings, store):
-        while not stop.is_set():
-            try:
-                for folder in folders:
-                    for taken in crew.poll(folder, lambda: not stop.is_set()):
-                        with said_if_possible():
-                            _tell(taken, as_json=as_json)
-                start()
-            except (StoreUnreachable, OSError) as error:
-                if once or isinstance(error, BrokenPipeError):
-                    raise
-                if str(error) != trouble:  # else a night's log would hold nothing else
-                    remark(f"{error}; trying again every {interval:g} s")
-                trouble = str(error)
-            else:
-                if trouble:
-                    remark("It works again.")
-                trouble = ""
-            looks += 1
-            if once and looks >= 2:  # what is there must have been seen twice
-                break
-            stop.wait(interval)
+    try:
+        with stopped_by_signals(stop), health_watch.watching(settings, store):
+            while not stop.is_set():
+                try:
+                    for folder in folders:
+                        for taken in crew.poll(folder, lambda: not stop.is_set()):
+                            with said_if_possible():
+                                _tell(taken, as_json=as_json)
+                    start()
+                except (StoreUnreachable, OSError) as error:
+                    if once or isinstance(error, BrokenPipeError):
+                        raise
+                    if str(error) != trouble:  # else a night's log would hold nothing else
+                        remark(f"{error}; trying again every {interval:g} s")
+                    trouble = str(error)
+                else:
+                    if trouble:
+                        remark("It works again.")
+                    trouble = ""
+                looks += 1
+                if once and looks >= 2:  # what is there must have been seen twice
+                    break
+                stop.wait(interval)
+    except KeyboardInterrupt:  # asked twice, as by `timeout`: nobody shall miss a watcher that was told to go
+        crew.end()
+        raise
     crew.end()
 
 

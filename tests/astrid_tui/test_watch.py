@@ -25,7 +25,7 @@ from core.operations import launch, runs
 from core.settings import Settings
 from core.settings_sections import StoreSettings
 from tests.astrid_tui.command import Command
-from tests.chaos.processes import eventually
+from tests.chaos.processes import eventually, stop
 from tests.core.test_queue import gone_pid
 from tests.forks import Program
 from tests.pipeline.test_watch import exposure
@@ -235,6 +235,21 @@ def test_a_service_whose_terminal_hangs_up_goes_on_where_it_was_told_to_be_deaf_
         service.send_signal(signal.SIGTERM)
         assert service.wait(PATIENCE_S) == 0
     assert not folders(sqlite_store)[0].watched
+
+
+def test_a_service_that_is_told_twice_to_end_is_not_missed(
+    env: dict[str, str], sqlite_store: Store, night: Path
+) -> None:
+    """As `timeout` tells a program, and then the group that it is in."""
+    with Program("watch", night, "--interval", "0.1", "--json", env=os.environ | env) as service:
+        line(service)
+        stop(service.pid)
+        for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+            service.send_signal(ending)
+        assert service.wait(PATIENCE_S) != 0
+    with sqlite_store.write() as session:
+        session.execute(update(WatchedFolder).values(heartbeat_at=1.0))  # a long while later
+    assert [each.state for each in watch_checks(sqlite_store)] == ["ok"]
 
 
 def watch_checks(store: Store) -> list[Check]:
