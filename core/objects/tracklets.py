@@ -49,6 +49,45 @@ class FoundTracklet:
     columns: Record
 
 
+class NightChanged(Exception):
+    """Frames of the night were committed after its candidates were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class NightRead:
+    """A night as it was read; two that differ have other candidates.
+
+    Attributes
+    ----------
+    night : NightSpan
+        As long as it is by them.
+    """
+
+    asked: NightSpan
+    night: NightSpan
+    count: int
+    total: int  # of the keys of candidates
+
+
+def read_night(store: Store, night: NightSpan) -> NightRead:
+    """A night as it is now, which may be longer than it was."""
+    with store.read() as session:
+        return _read_night(session, night)
+
+
+def _read_night(session: Session, night: NightSpan) -> NightRead:
+    key, mjd = col(Candidate.id), col(Candidate.mjd)
+    query = select(func.count(), func.sum(key), func.min(mjd), func.max(mjd)).where(
+        col(Candidate.is_current).is_(True),
+        mjd.between(night.first - GAP_DAYS, night.last + GAP_DAYS),
+    )
+    count, total, first, last = session.execute(query).one()
+    if count == 0:
+        return NightRead(night, night, 0, 0)
+    span = NightSpan(min(night.first, first), max(night.last, last))
+    return NightRead(night, span, count, int(total))
+
+
 def nights(store: Store, first: float | None = None, last: float | None = None) -> list[NightSpan]:
     """The nights that have candidates between two times (MJD), oldest first; all without times.
 
@@ -155,16 +194,30 @@ def movable(store: Store, night: NightSpan, *, min_deg_day: float, radius_deg: f
     return [row for row in rows if row.sky_object_id not in stays]
 
 
-def write_tracklets(store: Store, night: NightSpan, found: Sequence[FoundTracklet]) -> tuple[int, int]:
+def write_tracklets(
+    store: Store, night: NightSpan, found: Sequence[FoundTracklet], read: NightRead | None = None
+) -> tuple[int, int]:
     """Keep the tracklets of a night in place of those that it had.
+
+    Parameters
+    ----------
+    read : NightRead, optional
+        The night as it was before its candidates were read.
 
     Returns
     -------
     new, gone : int
         None of both means that nothing was written.
+
+    Raises
+    ------
+    NightChanged
+        It is not so any more; nothing was written.
     """
     with store.write() as session:
         lock(session)
+        if read is not None and read != _read_night(session, read.asked):
+            raise NightChanged
         before = _members_of(session, night)
         wanted = {frozenset(each.candidate_ids): each for each in found}
         gone = [key for key, members in before.items() if frozenset(members) not in wanted]

@@ -12,7 +12,16 @@ import numpy as np
 from core.database.store import Store
 from core.database.store_errors import StoreAway, StoreError
 from core.magnitudes import MAG_PER_RELATIVE_ERROR
-from core.objects.tracklets import FoundTracklet, NightSpan, movable, nights, times_of, write_tracklets
+from core.objects.tracklets import (
+    FoundTracklet,
+    NightChanged,
+    NightSpan,
+    movable,
+    nights,
+    read_night,
+    times_of,
+    write_tracklets,
+)
 from core.settings import Settings
 from pipeline.linking import Detections, Track, link
 
@@ -26,11 +35,22 @@ UNKNOWN_FIELD_DEG = 0.5
 def link_night(store: Store, settings: Settings, night: NightSpan) -> tuple[int, int]:
     """Find the tracklets of a night anew; the same candidates make the same tracklets.
 
+    Where others commit frames of it meanwhile it is read again: what they found must not be undone.
+
     Returns
     -------
     new, gone : int
         Tracklets that were not there before, and those that are no more.
     """
+    while True:
+        read = read_night(store, night)
+        try:
+            return write_tracklets(store, read.night, _found(store, settings, read.night), read)
+        except NightChanged:
+            log.info("frames of the night were committed while its tracklets were looked for: once more")
+
+
+def _found(store: Store, settings: Settings, night: NightSpan) -> list[FoundTracklet]:
     limits = settings.tracklets
     rows = movable(
         store,
@@ -38,8 +58,7 @@ def link_night(store: Store, settings: Settings, night: NightSpan) -> tuple[int,
         min_deg_day=limits.min_arcsec_hour * 24.0 / 3600.0,
         radius_deg=settings.associate.radius_arcsec / 3600.0,
     )
-    found = [_kept(track, rows) for track in link(_detections(rows), limits)]
-    return write_tracklets(store, night, found)
+    return [_kept(track, rows) for track in link(_detections(rows), limits)]
 
 
 def link_frames(store: Store, settings: Settings, observation_ids: Collection[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlmodel import col, select, update
 
+import pipeline.engines.tracklets
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Tracklet
 from core.frames.forced import objects_of
@@ -83,6 +84,28 @@ def test_a_body_is_linked_once_and_its_objects_move(store: Store) -> None:
     with store.read() as session:
         star = session.exec(select(Candidate).where(col(Candidate.x) == 80.0)).first().sky_object_id
     assert moving(store) == [row_id != star for row_id in range(1, 6)]
+
+
+def test_who_was_slower_does_not_undo_what_was_found_of_more_frames(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker is paused between its reading and its writing, while another ends the night."""
+    keys = one_mover(store)
+    night = newest_night(store)
+    find, more = pipeline.engines.tracklets._found, []
+
+    def found_late(*words: object) -> list[FoundTracklet]:
+        late = find(*words)
+        if not more:
+            frame = frames_of_a_night(store, [(90.0, 50.0), (80.0, 10.0)], first=9, day=NIGHT + 4 / 48.0)
+            more.append(frame[0][0])
+            assert link_night(store, SETTINGS, newest_night(store)) == (1, 0)
+        return late
+
+    monkeypatch.setattr(pipeline.engines.tracklets, "_found", found_late)
+    assert link_night(store, SETTINGS, night) == (0, 0)
+    (record,) = tracklets_of_night(store, newest_night(store))
+    assert record["candidates"] == [*keys, *more]
 
 
 def test_what_is_seen_later_where_a_body_was_is_another_object(store: Store) -> None:
