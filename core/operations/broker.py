@@ -40,7 +40,7 @@ def connect(settings: Settings) -> Redis:
         None is named, or it does not answer.
     """
     from redis import Redis
-    from redis.exceptions import RedisError
+    from redis.exceptions import AuthenticationError, RedisError
 
     url = settings.dramatiq.broker.get_secret_value()
     if not url:
@@ -50,6 +50,11 @@ def connect(settings: Settings) -> Redis:
     try:
         client = Redis.from_url(url, socket_connect_timeout=PATIENCE_S, socket_timeout=PATIENCE_S)
         client.ping()
+    except AuthenticationError as error:
+        raise BrokerUnavailable(
+            f"Redis at {place(settings)} wants another password: write it into broker of [dramatiq],"
+            " redis://:PASSWORD@HOST"
+        ) from error
     except (RedisError, OSError, ValueError) as error:
         raise BrokerUnavailable(f"Redis at {place(settings)} cannot be used: {error}") from error
     return client

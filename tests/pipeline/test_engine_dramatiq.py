@@ -308,6 +308,21 @@ def test_hostile_messages_wake_at_most(settings: Settings, store: Store, monkeyp
     assert [key for key in redis.client.keys("*answers*") if b"../x" in key] == []
 
 
+@pytest.mark.parametrize("password", ["", ":of-before@"], ids=["none is given", "it was changed"])
+def test_a_redis_that_wants_a_password_is_told_as_such(tmp_path: Path, password: str) -> None:
+    port = free_port()
+    with redis_server(tmp_path, port):
+        with closing(broker.connect(named(f"redis://127.0.0.1:{port}/0"))) as client:
+            client.config_set("requirepass", "new")
+        with pytest.raises(broker.BrokerUnavailable) as refused:
+            broker.connect(named(f"redis://{password}127.0.0.1:{port}/0"))
+        broker.connect(named(f"redis://:new@127.0.0.1:{port}/0")).close()
+    assert str(refused.value) == (
+        f"Redis at redis://127.0.0.1:{port}/0 wants another password: write it into broker of [dramatiq],"
+        " redis://:PASSWORD@HOST"
+    )
+
+
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_a_worker_tells_once_that_redis_is_away_and_goes_on_without(
     settings: Settings, store: Store, tmp_path: Path, monkeypatch, capfd
