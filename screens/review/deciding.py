@@ -115,6 +115,7 @@ class Deciding:
             shown[AGAIN] = True
         revealed = await asyncio.to_thread(desk.decide, card.candidate_id, label, shown)
         reading.queue.decide([entry.object_id], label)
+        reading.queue.marks.pop(entry.object_id, None)  # else one verdict on all that are marked overrules it
         reading.forget(entry.object_id)
         self.told(view.decided(label, card.name, len(card.objects), revealed))
         here = reading.entry

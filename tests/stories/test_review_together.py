@@ -204,6 +204,19 @@ async def test_a_note_with_tags_can_be_filtered_by(night, tmp_path):
         assert "1 of 1" in vera.lines[1]
 
 
+async def test_a_card_that_is_judged_by_itself_is_marked_no_longer(night, tmp_path):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("space", "space", "k", "r")
+        assert "1 marked" in vera.lines[1]
+        await vera.press("B")
+        await vera.type("artefact")
+        await vera.pilot.press("enter")
+        await vera.until(lambda: len(verdicts(store)) == 2)
+    with store.read() as db:
+        assert [db.get_one(SkyObject, key).review_label for key in ids[:2]] == ["artefact", "real"]
+
+
 async def test_marks_stay_while_the_filter_and_the_order_change(night, tmp_path):
     store, url, ids = night
     async with console(url, tmp_path) as vera:
