@@ -119,7 +119,7 @@ class Console(ScreensApp):
         self.clock = Clock()
         self._host = safe_text(socket.gethostname(), 24)
         self._guard = guard
-        self._at_review = at_review
+        self._is_led = at_review  # to a screen, whichever was left last
         self._watching = Watching(self)
         self._line = CommandLine(self)
         self._remembered: Memory | None = None
@@ -196,7 +196,7 @@ class Console(ScreensApp):
         self._picturing.begin(settings.review.drawing)
         for screen in self._made():
             screen.recall(opening.memory.screens.get(screen.WHERE.value, {}))
-        if not self._at_review and opening.memory.screen in set(SCREENS) - {Where.REVIEW.value}:
+        if not self._is_led and opening.memory.screen in set(SCREENS) - {Where.REVIEW.value}:
             self._switch(Where(opening.memory.screen))
 
     @property
@@ -236,6 +236,7 @@ class Console(ScreensApp):
     def act(self, action_id: str) -> None:
         """Do one of the actions that work everywhere."""
         if action_id.startswith(SCREEN_PREFIX):
+            self._is_led = True
             self.go(Where(action_id.removeprefix(SCREEN_PREFIX)))
         elif action_id.startswith(THEME_PREFIX):
             self.choose_theme(action_id.removeprefix(THEME_PREFIX))

@@ -1,6 +1,7 @@
 """The frame of the console: going from screen to screen, coming back, keys, commands, themes."""
 
 import json
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from core.database.tables import Run, Verdict
 from screens.action import SCREENS, Where
 from screens.frame.host import Target
 from screens.frame.memory import SHARED, file_of
+from screens.frame.opening import open_up
 from screens.themes import THEMES
 from screens.widgets.confirm import Confirm
 from tests.builders import add_night, make_night, make_store
@@ -76,6 +78,27 @@ async def test_the_console_begins_where_the_last_one_was_left(night, tmp_path):
     async with console(url, tmp_path, at_review=True) as vera:  # who asks for the queue is led to it
         assert "review" in vera.lines[0]
         assert "score>22.2" in vera.lines[1]
+
+
+async def test_a_screen_that_is_asked_for_while_the_store_is_opened_stays(night, tmp_path, monkeypatch):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.press("5")
+        await vera.until(lambda: "power" in vera.lines[0])
+        await vera.pilot.press("q")
+    may_open = threading.Event()
+
+    def slowly(*arguments, **how):
+        assert may_open.wait(30.0)
+        return open_up(*arguments, **how)
+
+    monkeypatch.setattr("screens.frame.opening.open_up", slowly)
+    async with console(url, tmp_path, ready=False) as vera:
+        await vera.pilot.press("2")
+        may_open.set()
+        await vera.until(lambda: vera.app.opened is not None)
+        await vera.settled()
+        assert "pipeline" in vera.lines[0]
 
 
 @pytest.mark.parametrize("text", ["{", '{"screen": "nowhere", "theme": "pink", "screens": {"review": 3}}'])
