@@ -120,9 +120,11 @@ def pace(facts: Sequence[StageFact]) -> Pace:
     ends = np.sort([attempt[-1].ended_at for attempt in attempts])
     last = float(ends[-1])
     recent = ends[ends > last - RECENT_S]
-    span = last - float(recent[0])
+    began = min(attempt[0].started_at for attempt in attempts if attempt[-1].ended_at >= recent[0])
+    # Between their ends there is one frame fewer, and hardly any time where workers end together.
+    seconds = max((last - float(recent[0])) / max(recent.size - 1, 1), (last - began) / recent.size)
     work = float(np.median([sum(fact.seconds for fact in attempt) for attempt in attempts[-recent.size :]]))
-    per_hour = (recent.size - 1) / span * 3600.0 if span > 0 else None
+    per_hour = 3600.0 / seconds if recent.size > 1 and seconds > 0 else None
     return Pace(int(recent.size), per_hour, work, last)
 
 

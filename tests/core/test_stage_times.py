@@ -41,6 +41,13 @@ def test_pace_is_that_of_the_last_half_hour():
     assert pace([*facts((99, "all", -9e5, 900.0)), *steady]).per_hour == pytest.approx(60.0)
 
 
+def test_frames_that_workers_end_together_took_the_time_since_they_began():
+    together = facts((1, "all", 0.0, 5.2), (2, "all", 0.4, 5.5))
+    assert pace(together).per_hour == pytest.approx(2 / 5.9 * 3600.0)
+    pairs = facts(*((frame, "all", 5.0 * (frame // 2), 5.0) for frame in range(40)))
+    assert pace(pairs).per_hour == pytest.approx(1440.0)
+
+
 def test_nothing_is_guessed_of_one_frame_or_none():
     assert pace([]) == Pace()
     one = pace(facts((1, "read", 0, 2), (1, "align", 2, 3)))
