@@ -98,6 +98,13 @@ def candidate_orders(incomplete: str) -> list[str]:
     return [each for name in ORDERS for each in (name, f"-{name}") if each.startswith(incomplete)]
 
 
+def model_names(incomplete: str) -> list[str]:
+    """The models that there are versions of."""
+    from core.models.names import NAMES
+
+    return [name for name in NAMES if name.startswith(incomplete)]
+
+
 def card_orders(incomplete: str) -> Words:
     """What the queue can be ordered by."""
     from core.review.waiting import ORDERS

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from astrid_tui.cli.completion import model_names
 from astrid_tui.cli.invocation import (
     JsonOption,
     confirm,
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
     from core.settings import Settings
     from pipeline.training.tracking import Told
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help=f"The model: {', '.join(NAMES)}.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", autocompletion=model_names, help=f"The model: {', '.join(NAMES)}."),
+]
 ReasonOption = Annotated[str | None, typer.Option("--because", help="Why; it is kept.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 QuietRegistry = Annotated[

@@ -15,6 +15,7 @@ import pytest
 from core.database.store import Store
 from core.database.tables import SkyObject, SurveyObject, WatchedFolder
 from core.models import versions
+from core.models.names import NAMES
 from core.objects import beginnings
 from core.objects.association import designation, grid_designation
 from core.objects.beginnings import MOST, names_beginning, objects_beginning
@@ -92,6 +93,11 @@ def test_names_are_offered_newest_first_and_as_one_word(offered, sqlite_store) -
     assert offered("chart", "AIDJ1", shell="fish") == [f"{south}\t3"]
     for name in (north, south, "AIDR3X0120.5Y-004.0", "ZTF18aabcdef"):
         assert without_blanks(read_object(sqlite_store, name).object.name) in (name, "AIDJ093000.00+010000.0")
+
+
+def test_models_are_offered_by_their_names(offered) -> None:
+    assert offered("models", "card", "r") == ["realbogus"]
+    assert offered("models", "promote", "") == list(NAMES)
 
 
 def test_versions_of_the_network_are_offered_to_train_from(offered, sqlite_store) -> None:
