@@ -13,8 +13,8 @@ DAYS_PER_YEAR = 365.25  # Julian
 
 
 def unix_of(mjd: float) -> float:
-    """Unix seconds of a time (MJD, UTC)."""
-    return (mjd - MJD_OF_1970) * DAY_S
+    """Unix seconds of a time (MJD, UTC), to what an MJD can tell: a whole second stays one."""
+    return round((mjd - MJD_OF_1970) * DAY_S, 5)
 
 
 def mjd_of(seconds: float) -> float:

@@ -17,6 +17,11 @@ def test_times_are_those_of_astropy(mjd):
     assert julian_year(mjd) == pytest.approx(Time(mjd, format="mjd", scale="tt").jyear, abs=1e-9)
 
 
+def test_a_whole_second_is_the_same_second_again():
+    day = (60_370 - 40_587) * 86_400
+    assert [unix_of(60_370 + second / 86_400) for second in range(86_400)] == list(range(day, day + 86_400))
+
+
 def test_the_first_day_of_mjd_is_counted_by_the_calendar():
     assert (datetime(2024, 3, 1, tzinfo=UTC) - MJD_0).days == 60_370
 
