@@ -247,9 +247,8 @@ def _print_history(lines: tuple[Happening, ...]) -> None:
         what = f"attempt {line.attempt}" if line.attempt else ""
         took = "" if line.seconds is None else f"{line.seconds:.2f} s"
         parts = (what, line.what, line.outcome, took, line.by or "", line.reason or "")
-        print_text(
-            f"  {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(line.at))}", *(part for part in parts if part)
-        )
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(line.at))
+        print_item(f"  {when}", " ".join(part for part in parts if part))
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

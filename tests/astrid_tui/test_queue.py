@@ -72,6 +72,21 @@ def test_the_values_of_a_frame_stand_below_one_another(astrid: Command, store: S
     assert begins == len("registration_scatter_px ")
 
 
+def test_a_long_reason_goes_on_below_itself_on_a_terminal(
+    astrid: Command, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (key,) = add_frames(store, 1)
+    reason = "align: the stars of this frame are too few to align it with any reference of the field"
+    quarantine(store, reason)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert re.search(f"attempt 1 failed .*{reason}", astrid("queue", "show", key))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    lines = astrid("queue", "show", key).splitlines()
+    (place,) = (number for number, line in enumerate(lines) if " attempt 1 failed" in line)
+    assert lines[place + 1].startswith(" " * 22)
+    assert max(map(len, lines[place : place + 2])) <= 80
+
+
 def test_where_all_is_done_the_list_says_so(astrid: Command, store: Store) -> None:
     add_frames(store, 1)
     with store.write() as session:
