@@ -26,6 +26,7 @@ from astrid_tui.cli.invocation import (
     store_of,
 )
 from astrid_tui.cli.past import past_words
+from core.text import counted
 
 if TYPE_CHECKING:
     from core.objects.detail import ObjectDetail
@@ -133,7 +134,7 @@ def lightcurve(
     with output_stream(output) as stream:
         _writer(form)(rows, stream)
     if output is not None:
-        remark(f"{len(rows)} epochs in {output}")
+        remark(f"{counted(len(rows), 'epoch')} in {output}")
 
 
 def _form_of(output: Path | None) -> str | None:

@@ -25,6 +25,7 @@ from core.database.tables import WatchedFile, WatchedFolder
 from core.database.turns import take_turn
 from core.errors import AstridError
 from core.operations.processes import is_alive, mark_of
+from core.text import counted
 
 SILENT_S = 60.0  # a watcher that was not heard of for so long, and ten intervals, is given up
 COPIED_S = 1.0  # files that follow one another faster than this were copied, not taken by a camera
@@ -239,7 +240,7 @@ def forgettable(store: Store, beginning: str) -> list[tuple[str, str]]:
     """Folders of this host that nobody watches and whose paths begin so, each with what is known of it."""
     host = socket.gethostname()
     return [
-        (each.path, f"{each.files} files taken")
+        (each.path, f"{counted(each.files, 'file')} taken")
         for each in folders(store)
         if each.host == host and not each.watched and each.path.startswith(beginning)
     ]

@@ -99,6 +99,7 @@ def test_light_curves_of_places_and_objects_are_written_by_the_same_names(
         file = tmp_path / f"curve-{number}.{ending}"
         astrid(*words, "-o", file)
         assert begins in file.read_text().splitlines()[0]
+        assert number or f"1 epoch in {file}" in astrid.said.replace("\n", " ")
 
 
 def test_an_export_tells_how_long_each_chain_of_verdicts_is(astrid: Command, sqlite_store: Store) -> None:
