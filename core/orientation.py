@@ -33,6 +33,22 @@ def towards(to_sky: ToSky) -> tuple[tuple[float, float], tuple[float, float]] | 
     return _unit(*north), _unit(*east)
 
 
+def on_sky(to_sky: ToSky, length: float, angle_deg: float) -> tuple[float, float]:
+    """A line in an image as one on the sky: its arcseconds, and degrees from north to east, below 180.
+
+    Parameters
+    ----------
+    to_sky : ToSky
+    length : float
+        Pixels.
+    angle_deg : float
+        From rows to columns.
+    """
+    step = length * math.cos(math.radians(angle_deg)), length * math.sin(math.radians(angle_deg))
+    east, north = (each[0] * step[0] + each[1] * step[1] for each in to_sky)
+    return math.hypot(east, north), math.degrees(math.atan2(east, north)) % 180.0
+
+
 def pixel_arcsec(to_sky: ToSky) -> float:
     """The side of a square as large as a pixel."""
     (east_x, east_y), (north_x, north_y) = to_sky

@@ -101,7 +101,8 @@ def _facts(card: "Card", cell: int = _COLUMN, scores: int = 0) -> Iterator[Line]
 
 
 def _to_be_heeded(card: "Card") -> Iterator[str]:
-    if words := line_words(card.features):
+    to_sky = card.cutouts.to_sky if card.cutouts else None
+    if words := line_words(card.features, to_sky, card.frame.exposure_s):
         yield words
     if card.seen_again:
         yield card.seen_again

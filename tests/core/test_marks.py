@@ -8,7 +8,7 @@ import pytest
 
 from core.cells import DRAWINGS, Look, draw_triplet
 from core.cells.marks import compass, scale_bar, ticks
-from core.orientation import described, pixel_arcsec, sane, towards
+from core.orientation import described, on_sky, pixel_arcsec, sane, towards
 
 
 def lying(degrees: float, scale: float = 0.5, *, mirrored: bool = False):
@@ -153,3 +153,19 @@ class TestPanels:
         assert {(mark.row, mark.column) for mark in ticks(13, 26, plain=True)} == {
             (0, 13), (12, 13), (6, 0), (6, 25),
         }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("to_sky", "angle", "position_angle"),
+    [
+        (((-0.6, 0.0), (0.0, 0.6)), 0.0, 90.0),  # north up, east left
+        (((-0.6, 0.0), (0.0, 0.6)), 90.0, 0.0),
+        (((-0.6, 0.0), (0.0, 0.6)), 31.0, 121.0),
+        (((0.6, 0.0), (0.0, 0.6)), 31.0, 59.0),  # mirrored
+        (((0.0, 0.6), (0.6, 0.0)), 31.0, 31.0),  # north to the right, east up
+    ],
+)
+def test_a_line_in_an_image_is_one_on_the_sky(to_sky, angle, position_angle):
+    arcsec, found = on_sky(to_sky, 100.0, angle)
+    assert arcsec == pytest.approx(60.0)
+    assert math.sin(math.radians(found - position_angle)) == pytest.approx(0.0, abs=1e-9)  # 180 is 0
