@@ -42,6 +42,7 @@ from pipeline.subtraction.unsubtracted import (
 TELLING = 12.0  # errors of its light that a star must have to tell: a part of `LEFT` is no noise then
 MOST_STARS = 1500  # of a frame, the brightest
 FIT_STARS = 400  # that tell the flux ratio of two frames
+WIDER = 1.73  # than the widest PSF is the common one: what PSFs vary over a field is little of it
 LEAST_SHARE = 1e-9  # that is no division by zero
 
 
@@ -161,7 +162,7 @@ def _apart(layers: Sequence[Layer]) -> NDArray[np.bool_]:
     at = [_bright(layer) for layer in layers]
     whose = np.repeat(np.arange(len(layers)), [len(places) for places in at])
     places = np.concatenate(at)
-    sigma = np.sqrt(2.0) * max(layer.fwhm for layer in layers) / FWHM_PER_SIGMA
+    sigma = WIDER * max(layer.fwhm for layer in layers) / FWHM_PER_SIGMA
     seen = [_seen(layer, places, float(sigma)) for layer in layers]
     cells = tuple(-(-side // CELL_PX) for side in shape)
     apart = np.zeros((len(layers), len(layers), *cells), dtype=bool)
