@@ -260,6 +260,7 @@ def _prepare_prefect(settings: Settings, url: str) -> None:
     os.environ.update(client_environment(settings, url))
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # runs tell by themselves
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")  # a server of this machine answers or is gone
+    os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "10")  # one that hangs keeps no run from its end
 
 
 def _named(config: Path | None) -> str | None:

@@ -222,6 +222,21 @@ PrefectClient.create_logs = refuse
     assert json.loads(out)["counts"] == {"done": FRAMES}
 
 
+def test_a_server_that_hangs_is_waited_for_in_seconds(tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from core.settings import Settings
+from pipeline.engines import prefect
+prefect._prepare_prefect(Settings(home=Path({str(tmp_path)!r})), "http://127.0.0.1:9/api")
+from prefect.client.orchestration import get_client
+print(get_client(sync_client=True)._client.timeout.read)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=ENDS_S
+    )
+    assert float(told.stdout) == 10.0
+
+
 def test_a_cancelled_flow_says_so_and_lets_go_of_its_frame(
     server: str, settings: Settings, store: Store
 ) -> None:
