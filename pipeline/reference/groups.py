@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from core.frames.content import content_hash
 from core.objects.sky import separation_deg
 from core.vocabulary import FrameKind
 from pipeline.files.fits_selection import Refusal
@@ -36,7 +37,7 @@ class Group:
     names : list of str
         What people call each.
     marks : list of str
-        What tells each exposure from others of the same name.
+        What each holds, as the store knows exposures: another reduction has the name, time and size of one.
     """
 
     filter: str | None
@@ -63,7 +64,7 @@ class Group:
 
     def key(self, science_hash: str) -> str:
         """The same for the same exposures under the same settings, whatever their order and folder."""
-        return hashlib.sha256("\n".join([science_hash, *sorted(self.marks)]).encode()).hexdigest()[:32]
+        return hashlib.sha256("\n".join([science_hash, *sorted({*self.marks})]).encode()).hexdigest()[:32]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,17 +98,18 @@ def sort_frames(files: Iterable[Path], keywords: Mapping[str, str]) -> Sorted:
     refused: dict[str, str] = {}
     calibrators = 0
     for path in files:
+        content = content_hash(path)
         for each in outlines(path, keywords):
             if isinstance(each, Refusal):
                 refused[each.name] = each.reason
             elif each.exposure.kind is not FrameKind.SCIENCE:
                 calibrators += 1
             else:
-                _add(groups, each)
+                _add(groups, each, content)
     return Sorted(groups, refused, calibrators)
 
 
-def _add(groups: list[Group], frame: Outline) -> None:
+def _add(groups: list[Group], frame: Outline, content: str) -> None:
     said, place = frame.exposure, footprint(frame.wcs, frame.shape)
     group = next((each for each in groups if each.takes(frame, place)), None)
     if group is None:
@@ -116,4 +118,4 @@ def _add(groups: list[Group], frame: Outline) -> None:
     alone = said.name == frame.path.name
     group.frames.append((frame.path, None if alone else frame.extension))
     group.names.append(said.name)
-    group.marks.append(f"{said.name} {said.mjd} {frame.path.stat().st_size}")
+    group.marks.append(f"{content}[{frame.extension}]")

@@ -70,3 +70,24 @@ def test_a_key_is_that_of_the_frames_and_settings_whatever_their_order(frame):
     assert one.key("settings") != one.key("others")
     (fewer,) = sort_frames(files[:1], {}).groups
     assert one.key("settings") != fewer.key("settings")
+
+
+def test_a_frame_that_was_reduced_anew_makes_another_key(frame):
+    """Its file has the name, the time and the size of the one before."""
+    path = frame("a.fits")
+    (before,) = sort_frames([path], {}).groups
+    size = path.stat().st_size
+    with fits.open(path, mode="update") as file:
+        file[0].data += 1.0
+    (after,) = sort_frames([path], {}).groups
+    assert path.stat().st_size == size
+    assert before.key("settings") != after.key("settings")
+
+
+def test_a_copy_in_another_folder_makes_no_other_key(frame, tmp_path):
+    path = frame("a.fits")
+    copy = tmp_path / "copies" / "a.fits"
+    copy.parent.mkdir()
+    copy.write_bytes(path.read_bytes())
+    (one,), (both,) = (sort_frames(files, {}).groups for files in ([path], [path, copy]))
+    assert one.key("settings") == both.key("settings")
