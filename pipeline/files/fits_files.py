@@ -84,8 +84,7 @@ def read_frames(path: Path, keywords: Mapping[str, str] = NO_OTHERS) -> Iterator
         try:
             yield read_frame(path, extension, keywords)
         except FrameRefused as refused:
-            name = _name(path, extension, selection)
-            yield Refusal(name, extension, str(refused), damaged=isinstance(refused, Damaged))
+            yield refusal_of(refused, path, extension, selection)
 
 
 def read_frame(
@@ -207,6 +206,12 @@ def _numbered(hdus: fits.HDUList, name: str) -> int:
             return number
     names = ", ".join(str(hdu.name) for hdu in hdus if hdu.name)
     raise FrameRefused(f"no extension is named {name}; there are {names or 'none with a name'}")
+
+
+def refusal_of(refused: FrameRefused, path: Path, extension: int, selection: Selection) -> Refusal:
+    """An exception as what is said of one image of a file."""
+    damaged = isinstance(refused, Damaged)
+    return Refusal(_name(path, extension, selection), extension, str(refused), damaged=damaged)
 
 
 def _error(refusal: Refusal) -> FrameRefused:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from astropy.wcs import WCS
 
-from pipeline.files.fits_files import NO_OTHERS, described, wcs_of
+from pipeline.files.fits_files import NO_OTHERS, described, refusal_of, wcs_of
 from pipeline.files.fits_opening import opened
 from pipeline.files.fits_selection import Damaged, Refusal, select
 from pipeline.frame import Exposure, FrameRefused
@@ -40,7 +40,11 @@ def outlines(path: Path, keywords: Mapping[str, str] = NO_OTHERS) -> Iterator[Ou
             selection = select(hdus, path)
             yield from selection.refused
             for extension in selection.science:
-                _, exposure = described(hdus, extension, selection, path, keywords)
+                try:
+                    _, exposure = described(hdus, extension, selection, path, keywords)
+                except FrameRefused as refused:
+                    yield refusal_of(refused, path, extension, selection)
+                    continue
                 height, width = hdus[extension].shape[-2:]
                 wcs, _ = wcs_of(hdus, extension, path)
                 yield Outline(path, extension, exposure, (height, width), wcs)

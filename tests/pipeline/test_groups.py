@@ -91,3 +91,14 @@ def test_a_copy_in_another_folder_makes_no_other_key(frame, tmp_path):
     copy.write_bytes(path.read_bytes())
     (one,), (both,) = (sort_frames(files, {}).groups for files in ([path], [path, copy]))
     assert one.key("settings") == both.key("settings")
+
+
+def test_an_extension_that_is_no_exposure_leaves_the_others_of_its_file(tmp_path):
+    pixels = np.arange(SIDE**2, dtype=np.float32).reshape(SIDE, SIDE)
+    images = [fits.ImageHDU(pixels, fits.Header({"FILTER": "r"}), name=f"CCD{n}") for n in (1, 2, 3)]
+    images[1].header["IMAGETYP"] = "focus"
+    path = tmp_path / "mosaic.fits"
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(path)
+    found = sort_frames([path], {})
+    assert [group.frames for group in found.groups] == [[(path, 1)], [(path, 3)]]
+    assert [*found.refused] == ["mosaic.fits[2]"]
