@@ -88,6 +88,8 @@ class Sorted:
 def sort_frames(files: Iterable[Path], keywords: Mapping[str, str]) -> Sorted:
     """Sort the exposures of files by what they are of, in the order in which they come.
 
+    Those without a WCS come last: the field that one names would join frames of all the places called so.
+
     Parameters
     ----------
     files : iterable of Path
@@ -95,6 +97,7 @@ def sort_frames(files: Iterable[Path], keywords: Mapping[str, str]) -> Sorted:
         Of the settings of the camera.
     """
     groups: list[Group] = []
+    unplaced: list[tuple[Outline, str]] = []
     refused: dict[str, str] = {}
     calibrators = 0
     for path in files:
@@ -104,13 +107,17 @@ def sort_frames(files: Iterable[Path], keywords: Mapping[str, str]) -> Sorted:
                 refused[each.name] = each.reason
             elif each.exposure.kind is not FrameKind.SCIENCE:
                 calibrators += 1
+            elif (place := footprint(each.wcs, each.shape)) is None:
+                unplaced.append((each, content))
             else:
-                _add(groups, each, content)
+                _add(groups, each, place, content)
+    for each, content in unplaced:
+        _add(groups, each, None, content)
     return Sorted(groups, refused, calibrators)
 
 
-def _add(groups: list[Group], frame: Outline, content: str) -> None:
-    said, place = frame.exposure, footprint(frame.wcs, frame.shape)
+def _add(groups: list[Group], frame: Outline, place: Cone | None, content: str) -> None:
+    said = frame.exposure
     group = next((each for each in groups if each.takes(frame, place)), None)
     if group is None:
         group = Group(said.filter, said.field, said.instrument, place)

@@ -50,6 +50,12 @@ def test_without_a_wcs_the_field_counts(frame):
     assert names([frame("d.fits"), frame("e.fits", None)]) == [["d.fits", "e.fits"]]
 
 
+def test_a_frame_without_a_wcs_does_not_bring_two_places_together(frame):
+    """Both are called the same, or nothing, as by a camera that names no field."""
+    files = [frame("a.fits", None), frame("b.fits"), frame("far.fits", 8.0), frame("c.fits", 0.1)]
+    assert names(files) == [["b.fits", "c.fits", "a.fits"], ["far.fits"]]
+
+
 def test_filters_and_detectors_are_kept_apart(frame):
     files = [frame("a.fits"), frame("b.fits", FILTER="g"), frame("c.fits", CCDNUM=2), frame("d.fits")]
     assert names(files) == [["a.fits", "d.fits"], ["b.fits"], ["c.fits"]]
