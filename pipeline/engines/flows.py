@@ -50,16 +50,16 @@ class _Cancelled:
 
     def __init__(self) -> None:
         self._flow_run_id = runtime.flow_run.id
-        self._is_heeded = threading.Event()
+        self._heeded = threading.Lock()  # taken for good: of frames that look at the same time, one stops it
 
     def heed(self) -> None:
-        """Stop the run as a first signal does, once."""
-        if self._is_heeded.is_set():
+        """Stop the run as a first signal does, once: a second one would give back what is in hand."""
+        if self._heeded.locked():
             return
         with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
             state = client.read_flow_run(self._flow_run_id).state
-            if state is not None and (state.is_cancelling() or state.is_cancelled()):
-                self._is_heeded.set()
+            is_cancelled = state is not None and (state.is_cancelling() or state.is_cancelled())
+            if is_cancelled and self._heeded.acquire(blocking=False):
                 os.kill(os.getpid(), signal.SIGTERM)
 
 
