@@ -9,72 +9,18 @@ from astrid_tui.cli.invocation import (
     print_json,
     print_table,
     print_text,
-    remark,
-    settings_of,
     storable,
     store_of,
 )
+from astrid_tui.cli.reference_add import add
 from astrid_tui.cli.reference_build import build
-from astrid_tui.cli.reference_words import light_in_it, record_of, summary_of
+from astrid_tui.cli.reference_words import record_of
 from core.errors import AstridError
 
 app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no_args_is_help=True)
 
 
-def _word(given: str | None) -> str | None:
-    """A name as headers give them: without blanks around it, and some text."""
-    if given is None:
-        return None
-    if not given.strip():
-        raise typer.BadParameter("it is empty: leave the option out to take what the header says")
-    return given.strip()
-
-
-@app.command()
-def add(
-    context: typer.Context,
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="FILE, FILE[NUMBER] or FILE[NAME]; calibrated or raw.")
-    ],
-    band: Annotated[
-        str | None,
-        typer.Option(
-            "--filter", callback=_word, help="Its filter, as the frames name theirs; default: by its header."
-        ),
-    ] = None,
-    field: Annotated[
-        str | None, typer.Option(callback=_word, help="Its field, likewise; it counts where a WCS lacks.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Add one image as the reference of its field and filter; frames that waited for it are queued."""
-    from core.frames import references
-    from core.objects.reference_light import seen_meanwhile
-    from pipeline.calibration.calibrators import masters_of
-    from pipeline.diff import split_extension
-    from pipeline.frame import FrameRefused
-    from pipeline.reference.references import from_file
-
-    settings, store = settings_of(context), store_of(context)
-    path, extension = split_extension(file)
-    notes: list[str] = []
-    masters = masters_of(store, settings)
-    try:
-        facts = from_file(
-            path, settings, extension=extension, band=band, field=field, masters_for=masters, said=notes
-        )
-    except FrameRefused as refused:
-        raise AstridError(f"{path}: {refused}") from refused
-    row = references.add(store, facts)
-    notes += light_in_it(row, seen_meanwhile(store, row), blind=settings.review.blind)
-    for note in notes:
-        remark("warning:", note)
-    if as_json:
-        print_json(record_of(row))
-    else:
-        print_text(f"reference {row.id}: {row.chosen}; {summary_of(row)}")
-
-
+app.command()(add)
 app.command()(build)
 
 
@@ -87,7 +33,6 @@ def retire(
     as_json: JsonOption = False,
 ) -> None:
     """Subtract a reference no more; differences that it made stay. Adding its file again brings it back."""
-    from core.errors import AstridError
     from core.frames import references
 
     if not references.retire(store_of(context), reference):
