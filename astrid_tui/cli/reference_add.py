@@ -42,8 +42,8 @@ def add(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="Images, calibrated or raw; of a file that holds several every one. FILE[NUMBER] or FILE[NAME] "
-            "is one of them.",
+            help="Images, calibrated or raw; of a file that holds several every one. FILE[NUMBER] or "
+            "FILE[NAME] is one of them.",
         ),
     ],
     band: Annotated[
