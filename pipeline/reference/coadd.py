@@ -30,7 +30,7 @@ CLIP_SIGMA = 5.0
 CLIP_SHARE = 0.5
 CLIP_REACH_PX = 7
 GRID_LOST = 0.02  # of its frame: where more is outvoted, the grid is another one's
-GRIDS_TRIED = 3  # frames on whose grid the others are tried, where most do not align with the first
+GRIDS_TRIED = 3  # frames on whose grid the others are tried, where the first does not serve
 
 Progress = Callable[[int, int, str], None]
 
@@ -61,8 +61,8 @@ def build(
 ) -> Coadd:
     """Average frames of one field and filter.
 
-    The grid is that of the frame with the best seeing, or of the next one if that is outvoted in a part by
-    the others (`pipeline.reference.outvoted`).
+    The grid is that of the frame with the best seeing, or of one that is outvoted less by the others
+    (`pipeline.reference.outvoted`).
 
     Parameters
     ----------
@@ -82,11 +82,16 @@ def build(
     ordered = sorted(frames, key=lambda each: each.fwhm)
     layers, skipped = _aligned(ordered, settings, progress)
     ballot = vote(layers)
-    if ballot.lost[0] > GRID_LOST:
-        grid = layers[int(np.argmin(ballot.lost))].of  # of equal ones the first: the sharpest
+    for _ in range(1, GRIDS_TRIED):
+        least = int(np.argmin(ballot.lost))  # of equal ones the first: the sharpest
+        if ballot.lost[0] <= GRID_LOST or least == 0:
+            break
+        grid = layers[least].of
         del layers, ballot
         layers, skipped = _stacked(grid, ordered, settings, progress)
         ballot = vote(layers)
+    if (name := layers[0].name) in ballot.refused:  # on its grid are the others
+        raise FrameRefused(f"{name}, on whose grid the others are, cannot be used: {ballot.refused[name]}")
     skipped |= ballot.refused
     used = [layer.of for layer in ballot.kept]
     if len(used) < 2:

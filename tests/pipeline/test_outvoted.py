@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 
 from core.frames.outcome import QualityFacts
 from core.settings import Settings
@@ -125,6 +126,31 @@ def test_a_frame_that_is_spoilt_for_more_than_half_is_not_used(frames):
     assert [*skipped] == ["f0"]
     assert "are not where most other frames have them, or not as bright; 50% is the most" in skipped["f0"]
     assert sorted(image.names) == ["f1", "f2"]
+
+
+def test_no_frame_that_is_refused_is_the_grid():
+    """The sharpest shows too little of the next one to tell that this is spoilt for more than half."""
+    made = []
+    for number, (fwhm, shift) in enumerate(((2.8, 230.0), (3.0, 0.0), (3.2, 5.0), (3.4, -9.0))):
+        frame, _ = star_frame(
+            (SIDE, SIDE),
+            seed=21,
+            n_stars=1500,
+            fwhm=fwhm,
+            affine=rotation(0.0, (SIDE / 2, SIDE / 2), (shift, 0.0)),
+            margin=0.6,
+            noise_seed=number,
+        )
+        made.append(replace(frame, exposure=replace(frame.exposure, name=f"f{number}")))
+    made[0] = spoilt(made[0], 0.3, np.s_[:, 225:310])
+    made[1] = spoilt(spoilt(made[1], (6, -8), np.s_[:, 190:305]), 0.3, np.s_[:, 305:])
+    image, skipped, _ = coadd(made)
+    assert [*skipped] == ["f1"]
+    assert image.names[0] == "f2"  # whose WCS and size the image has, and so its pixels
+    own, there = (
+        np.column_stack([stars.x, stars.y])[:50] for stars in map(find_stars, (made[2], image.frame))
+    )
+    assert np.median(KDTree(there).query(own)[0]) < 0.1
 
 
 def test_two_frames_that_differ_over_more_than_half_make_no_coadd(frames):
