@@ -48,11 +48,11 @@ def build(
     """Build references as weighted means of several frames, each on the grid of its sharpest.
 
     Every field, filter and chip gets its own: a chip is an extension of a file, or what the header calls the
-    detector. What was built of the same frames by the same settings is there already. Exit codes: 3, some
-    frames, parts of frames or references were left out; 1, nothing was built.
+    detector. What was built of the same frames, calibrated alike by the same settings, is there already. Exit
+    codes: 3, some frames, parts of frames or references were left out; 1, nothing was built.
     """
     settings, store = settings_of(context), store_of(context)
-    found = _sorted(files, settings, quiet=as_json)
+    found = _sorted(files, settings, store, quiet=as_json)
     work = _Work(store, settings, quiet=as_json, again=again, of=len(found.groups))
     for note in _told_of(found):
         remark("warning:", note)
@@ -179,8 +179,9 @@ def _nothing_built(work: _Work, unusable: dict[str, str]) -> str:
     return "; ".join([reason, *(f"{name}: {why}" for name, why in list(unusable.items())[:1])])
 
 
-def _sorted(names: list[str], settings: "Settings", *, quiet: bool) -> "Sorted":
+def _sorted(names: list[str], settings: "Settings", store: "Store", *, quiet: bool) -> "Sorted":
     """The frames that are meant: of each file every image, or all that are named in one group."""
+    from pipeline.calibration.calibrators import calibrators
     from pipeline.diff import split_extension
     from pipeline.intake.ingest import find_files
     from pipeline.reference.groups import Group, Sorted, sort_frames
@@ -189,7 +190,7 @@ def _sorted(names: list[str], settings: "Settings", *, quiet: bool) -> "Sorted":
     if all(extension is None for _, extension in asked):
         with progress_bar("Reading headers", quiet=quiet) as report:
             files = find_files(path for path, _ in asked)
-            return sort_frames(_reported(files, report), settings.camera.keywords)
+            return sort_frames(_reported(files, report), settings, calibrators(store, settings))
     images = [
         (file, extension)
         for path, extension in asked

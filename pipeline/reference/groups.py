@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from core.frames.content import content_hash
 from core.objects.sky import separation_deg
+from core.settings import Settings
 from core.vocabulary import FrameKind
+from pipeline.calibration.choice import Calibrator, choose
 from pipeline.files.fits_selection import Refusal
 from pipeline.files.outlines import Outline, outlines
 from pipeline.intake.ingest import footprint
@@ -37,7 +39,8 @@ class Group:
     names : list of str
         What people call each.
     marks : list of str
-        What each holds, as the store knows exposures: another reduction has the name, time and size of one.
+        What each holds, and what serves to calibrate it, as the store knows exposures: another reduction has
+        the name, time and size of one.
     """
 
     filter: str | None
@@ -63,7 +66,7 @@ class Group:
         return float(separation_deg(*self.place[:2], *place[:2])) <= self.place[2]
 
     def key(self, science_hash: str) -> str:
-        """The same for the same exposures under the same settings, whatever their order and folder."""
+        """The same for the same exposures, calibrated alike by the same settings, in any order and folder."""
         return hashlib.sha256("\n".join([science_hash, *sorted({*self.marks})]).encode()).hexdigest()[:32]
 
 
@@ -85,7 +88,7 @@ class Sorted:
     calibrators: int
 
 
-def sort_frames(files: Iterable[Path], keywords: Mapping[str, str]) -> Sorted:
+def sort_frames(files: Iterable[Path], settings: Settings, known: Sequence[Calibrator] = ()) -> Sorted:
     """Sort the exposures of files by what they are of, in the order in which they come.
 
     Those without a WCS come last: the field that one names would join frames of all the places called so.
@@ -93,30 +96,35 @@ def sort_frames(files: Iterable[Path], keywords: Mapping[str, str]) -> Sorted:
     Parameters
     ----------
     files : iterable of Path
-    keywords : mapping
-        Of the settings of the camera.
+    settings : Settings
+    known : sequence of Calibrator
+        What frames may be calibrated with.
     """
     groups: list[Group] = []
-    unplaced: list[tuple[Outline, str]] = []
+    unplaced: list[tuple[Outline, list[str]]] = []
     refused: dict[str, str] = {}
     calibrators = 0
     for path in files:
         content = content_hash(path)
-        for each in outlines(path, keywords):
+        for each in outlines(path, settings.camera.keywords):
             if isinstance(each, Refusal):
                 refused[each.name] = each.reason
-            elif each.exposure.kind is not FrameKind.SCIENCE:
+                continue
+            if each.exposure.kind is not FrameKind.SCIENCE:
                 calibrators += 1
-            elif (place := footprint(each.wcs, each.shape)) is None:
-                unplaced.append((each, content))
+                continue
+            serving = choose(known, each.exposure, each.shape, *settings.site.position[1:]).calibrators
+            marks = [f"{content}[{each.extension}]", *(one.content for one in serving)]
+            if (place := footprint(each.wcs, each.shape)) is None:
+                unplaced.append((each, marks))
             else:
-                _add(groups, each, place, content)
-    for each, content in unplaced:
-        _add(groups, each, None, content)
+                _add(groups, each, place, marks)
+    for each, marks in unplaced:
+        _add(groups, each, None, marks)
     return Sorted(groups, refused, calibrators)
 
 
-def _add(groups: list[Group], frame: Outline, place: Cone | None, content: str) -> None:
+def _add(groups: list[Group], frame: Outline, place: Cone | None, marks: list[str]) -> None:
     said = frame.exposure
     group = next((each for each in groups if each.takes(frame, place)), None)
     if group is None:
@@ -125,4 +133,4 @@ def _add(groups: list[Group], frame: Outline, place: Cone | None, content: str) 
     alone = said.name == frame.path.name
     group.frames.append((frame.path, None if alone else frame.extension))
     group.names.append(said.name)
-    group.marks.append(f"{content}[{frame.extension}]")
+    group.marks.extend(marks)

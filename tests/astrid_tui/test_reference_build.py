@@ -117,6 +117,20 @@ def test_a_frame_more_makes_another_reference(astrid, mosaic):
     assert [(row["new"], row["n_frames"]) for row in built["references"]] == [(True, 3)] * 3
 
 
+def test_calibration_frames_that_came_later_make_another_reference(astrid, mosaic, tmp_path):
+    assert all(row["new"] for row in astrid.json("reference", "build", mosaic)["references"])
+    noise = np.random.default_rng(5)
+    for number in range(3):
+        bias = fits.Header({"IMAGETYP": "bias", "INSTRUME": "WIDE CCD2", "MJD-OBS": 60000.1, "GAIN": 1.0})
+        pixels = noise.normal(100.0, 6.0, (SIDE, SIDE)).astype(np.float32)
+        fits.writeto(tmp_path / f"bias{number}.fits", pixels, bias)
+    astrid("ingest", *tmp_path.glob("bias*.fits"))
+    built = astrid.json("reference", "build", mosaic)["references"]
+    assert [row["new"] for row in built] == [False, True, False]
+    built = astrid.json("reference", "build", mosaic)["references"]
+    assert [row["new"] for row in built] == [False, False, False]
+
+
 def test_one_bad_chip_does_not_stop_the_others(astrid, mosaic):
     noise = np.random.default_rng(3).normal(400.0, 20.0, (SIDE, SIDE)).astype(np.float32)
     changed(mosaic / "exp0.fits", 2, lambda _: noise)

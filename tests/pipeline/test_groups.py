@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from core.settings import Settings
 from pipeline.reference.groups import sort_frames
 
 SIDE, SCALE = 40, 1.0 / 3600.0  # pixels, and degrees in each
@@ -31,7 +32,7 @@ def frame(tmp_path):
 
 
 def names(files) -> list[list[str]]:
-    return [[path.name for path, _ in group.frames] for group in sort_frames(files, {}).groups]
+    return [[path.name for path, _ in group.frames] for group in sort_frames(files, Settings()).groups]
 
 
 def test_dithers_are_together_and_the_next_field_is_another(frame):
@@ -64,28 +65,28 @@ def test_filters_and_detectors_are_kept_apart(frame):
 def test_calibrators_are_counted_and_what_is_no_frame_is_told(frame, tmp_path):
     text = tmp_path / "notes.fits"
     text.write_text("not a FITS file")
-    found = sort_frames([frame("a.fits"), frame("flat.fits", IMAGETYP="flat"), text], {})
+    found = sort_frames([frame("a.fits"), frame("flat.fits", IMAGETYP="flat"), text], Settings())
     assert (len(found.groups), found.calibrators) == (1, 1)
     assert "not a FITS file" in found.refused["notes.fits"]
 
 
 def test_a_key_is_that_of_the_frames_and_settings_whatever_their_order(frame):
     files = [frame("a.fits"), frame("b.fits", **{"MJD-OBS": 60001.3})]
-    (one,), (other,) = (sort_frames(order, {}).groups for order in (files, files[::-1]))
+    (one,), (other,) = (sort_frames(order, Settings()).groups for order in (files, files[::-1]))
     assert one.key("settings") == other.key("settings")
     assert one.key("settings") != one.key("others")
-    (fewer,) = sort_frames(files[:1], {}).groups
+    (fewer,) = sort_frames(files[:1], Settings()).groups
     assert one.key("settings") != fewer.key("settings")
 
 
 def test_a_frame_that_was_reduced_anew_makes_another_key(frame):
     """Its file has the name, the time and the size of the one before."""
     path = frame("a.fits")
-    (before,) = sort_frames([path], {}).groups
+    (before,) = sort_frames([path], Settings()).groups
     size = path.stat().st_size
     with fits.open(path, mode="update") as file:
         file[0].data += 1.0
-    (after,) = sort_frames([path], {}).groups
+    (after,) = sort_frames([path], Settings()).groups
     assert path.stat().st_size == size
     assert before.key("settings") != after.key("settings")
 
@@ -95,7 +96,7 @@ def test_a_copy_in_another_folder_makes_no_other_key(frame, tmp_path):
     copy = tmp_path / "copies" / "a.fits"
     copy.parent.mkdir()
     copy.write_bytes(path.read_bytes())
-    (one,), (both,) = (sort_frames(files, {}).groups for files in ([path], [path, copy]))
+    (one,), (both,) = (sort_frames(files, Settings()).groups for files in ([path], [path, copy]))
     assert one.key("settings") == both.key("settings")
 
 
@@ -105,6 +106,6 @@ def test_an_extension_that_is_no_exposure_leaves_the_others_of_its_file(tmp_path
     images[1].header["IMAGETYP"] = "focus"
     path = tmp_path / "mosaic.fits"
     fits.HDUList([fits.PrimaryHDU(), *images]).writeto(path)
-    found = sort_frames([path], {})
+    found = sort_frames([path], Settings())
     assert [group.frames for group in found.groups] == [[(path, 1)], [(path, 3)]]
     assert [*found.refused] == ["mosaic.fits[2]"]
