@@ -209,7 +209,7 @@ def _told_of(found: "Sorted") -> list[str]:
     """What is to be said of the frames before any reference is built."""
     told = []
     if found.calibrators:
-        told.append(f"{counted(found.calibrators, 'bias, dark or flat')} passed over")
+        told.append(f"{counted(found.calibrators, 'calibration frame')} passed over")
     nowhere = Counter((group.field, group.filter) for group in found.groups if group.place is None)
     for (field, band), count in nowhere.items():
         if count > 1:

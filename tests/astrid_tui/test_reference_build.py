@@ -82,7 +82,7 @@ def test_single_files_are_sorted_by_filter_and_detector_and_calibrators_passed_o
     bias = fits.Header({"IMAGETYP": "bias", "INSTRUME": "WIDE"})
     fits.writeto(folder / "bias.fits", np.arange(SIDE**2).reshape(SIDE, SIDE) % 7 + 300.0, bias)
     built = astrid.json("reference", "build", folder)
-    assert "warning: 1 bias, dark or flat passed over" in astrid.said
+    assert "warning: 1 calibration frame passed over" in astrid.said
     assert [(row["filter"], {*row["sources"]}) for row in built["references"]] == [
         (band, {f"{chip}-0.fits", f"{chip}-1.fits"}) for band in "gr" for chip in CHIPS[:2]
     ]
