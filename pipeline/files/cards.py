@@ -141,12 +141,18 @@ def look_up(header: Header, keywords: tuple[str, ...]) -> object:
 
 
 def as_known(header: Header, keywords: Mapping[str, str]) -> Header:
-    """A header in which some keywords have the values and comments of those that a camera has for them."""
+    """A header in which some keywords have the values and comments of those that a camera has for them.
+
+    The given one stays as it is, and is returned where nothing in it is another.
+    """
     found = {known: (look_up(header, (own,)), comment_of(header, (own,))) for known, own in keywords.items()}
-    for known, (value, comment) in found.items():
-        if value is not None:
-            header[known] = (value, comment)
-    return header
+    found = {known: card for known, card in found.items() if card[0] is not None}
+    if not found:
+        return header
+    other = header.copy()
+    for known, card in found.items():
+        other[known] = card
+    return other
 
 
 def comment_of(header: Header, keywords: tuple[str, ...]) -> str:

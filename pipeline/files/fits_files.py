@@ -190,7 +190,7 @@ def _with_chip(
 
     That is the extension's name, or its number where several have the same.
     """
-    headers = [as_known(hdus[number].header.copy(), keywords) for number in selection.science]
+    headers = [as_known(hdus[number].header, keywords) for number in selection.science]
     told = [text(header, "detector") for header in headers]
     if len(told) == 1 or (None not in told and len(set(told)) == len(told)):
         return instrument

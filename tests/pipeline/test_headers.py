@@ -4,7 +4,7 @@ import pytest
 from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
-from pipeline.files.cards import text
+from pipeline.files.cards import as_known, text
 from pipeline.files.headers import data_unit, exposure_of, filter_doubt, filter_of
 from pipeline.files.kinds import kind_of
 from pipeline.frame import FrameRefused
@@ -253,3 +253,11 @@ def test_what_pan_starrs_and_the_names_of_images_say_is_understood():
 def test_read_noise_and_saturation_of_palomar_are_known():
     found = exposure_of(Header({"READNOI": 10.2, "SATURVAL": 17000.0, "GAIN": 1.5, **DATE}), "x")
     assert (found.read_noise, found.saturation, found.gain) == (10.2, 17000.0, 1.5)
+
+
+def test_a_header_stays_as_it_is_where_keywords_are_another_cameras():
+    """It need not be copied for each of many chips that are told apart by it."""
+    header = Header({"WHEEL2": "r"})
+    assert as_known(header, {"FILTER": "WHEEL2"})["FILTER"] == "r"
+    assert [*header] == ["WHEEL2"]
+    assert as_known(header, {"FILTER": "WHEEL9"}) is header
