@@ -135,6 +135,11 @@ class _Work:
                     key=key,
                 )
             row, new = references.add(self._store, facts), True
+        elif row.n_frames < len(group.frames):
+            notes.append(
+                f"reference {row.id} is of {row.n_frames} of {counted(len(group.frames), 'frame')}: `--again`"
+                " tells why"
+            )
         for note in notes + light_in_it(
             row, seen_meanwhile(self._store, row), blind=self._settings.review.blind
         ):

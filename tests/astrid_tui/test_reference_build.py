@@ -145,6 +145,16 @@ def test_one_bad_chip_does_not_stop_the_others(astrid, mosaic):
     assert [row["new"] for row in rest["references"]] == [False, False]
 
 
+def test_of_what_is_there_already_frames_that_are_not_in_it_are_told(astrid, mosaic):
+    (mosaic / "exp2.fits").write_bytes((mosaic / "exp0.fits").read_bytes())
+    changed(mosaic / "exp2.fits", 2, lambda data: data * np.nan)
+    first = astrid.json("reference", "build", mosaic, code=3)
+    assert [*first["skipped"]] == ["exp2.fits[2]"]
+    second = astrid.json("reference", "build", mosaic)
+    assert not any(row["new"] for row in second["references"])
+    assert "warning: reference 2 is of 2 of 3 frames: `--again` tells why" in astrid.said
+
+
 def test_a_folder_of_which_nothing_can_be_built_fails(astrid, mosaic):
     (mosaic / "exp1.fits").unlink()
     built = astrid.json("reference", "build", mosaic, code=1)
