@@ -54,7 +54,7 @@ class Layer:
 
     def without(self, part: NDArray[np.bool_]) -> Layer:
         """The same as if the frame did not reach a part of the grid."""
-        return replace(self, mask=self.mask | np.where(part, np.uint16(MaskPlane.EDGE), np.uint16(0)))
+        return replace(self, mask=np.where(part, np.uint16(MaskPlane.EDGE), self.mask))
 
 
 def stacked(

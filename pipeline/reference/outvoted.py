@@ -92,9 +92,10 @@ def vote(layers: Sequence[Layer]) -> Ballot:
         sound = [at for at in sound if at not in spoilt]
     kept, parts = [layers[at] for at in sound], {}
     for i, (layer, cells) in enumerate(zip(tuple(kept), out, strict=True)):
-        part = pixels_of(cells, layer.mask.shape) & layer.usable
+        whole = pixels_of(cells, layer.mask.shape)
+        part = whole & layer.usable
         if part.any():
-            kept[i] = layer.without(part)
+            kept[i] = layer.without(whole)
             parts[layer.name] = _told(part, layer, [other.name for other in kept if other.of is not layer.of])
     lost = np.ones(len(layers))
     lost[sound] = (out & (shows[sound] & ~out).any(axis=0)).mean(axis=(1, 2))

@@ -85,6 +85,15 @@ def test_the_part_of_one_frame_is_left_out_and_the_others_fill_it(frames, how, c
     assert np.allclose(light_of(image)[middle], light_of(without)[middle], atol=0.2)
 
 
+def test_what_is_saturated_in_a_part_that_is_left_out_is_not_in_the_coadd(frames):
+    first = spoilt(frames[0], (6, -8))
+    mask = first.mask.copy()
+    mask[330:340, 330:340] |= np.uint16(MaskPlane.SATURATED)
+    image, _, partly = coadd([replace(first, mask=mask), *frames[1:3]])
+    assert [*partly] == ["f0"]
+    assert not (image.frame.mask & MaskPlane.SATURATED).any()
+
+
 @pytest.mark.parametrize("how", [(4, 0), 0.5])
 def test_the_sharpest_frame_is_no_grid_where_the_others_outvote_it(frames, how):
     image, _, partly = coadd([frames[0], spoilt(frames[1], how), frames[2]])
