@@ -90,7 +90,8 @@ def build(
         del layers, ballot
         layers, skipped = _stacked(grid, ordered, settings, progress)
         ballot = vote(layers)
-    if (name := layers[0].name) in ballot.refused:  # on its grid are the others
+    if ballot.kept[0].of is not layers[0].of:
+        name = layers[0].name  # which other frames may have, too: cameras use theirs again every night
         raise FrameRefused(f"{name}, on whose grid the others are, cannot be used: {ballot.refused[name]}")
     skipped |= ballot.refused
     used = [layer.of for layer in ballot.kept]

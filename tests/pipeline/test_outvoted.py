@@ -162,6 +162,15 @@ def test_no_frame_that_is_refused_is_the_grid():
     assert np.median(KDTree(there).query(own)[0]) < 0.1
 
 
+def test_another_frame_of_the_name_of_one_that_is_refused_may_be_the_grid(frames):
+    """Cameras use their names again every night."""
+    first = spoilt(spoilt(frames[0], (6, -8), np.s_[:125, :]), 0.3, np.s_[-125:, :])
+    made = [replace(each, exposure=replace(each.exposure, name="image1")) for each in (first, *frames[1:3])]
+    image, skipped, _ = coadd(made)
+    assert [*skipped] == ["image1"]
+    assert len(image.names) == 2
+
+
 def test_two_frames_that_differ_over_more_than_half_make_no_coadd(frames):
     halves = [spoilt(frames[0], (9, 6), np.s_[: SIDE // 2 - 60, :]), frames[1]]
     halves[1] = spoilt(halves[1], 0.3, np.s_[SIDE // 2 + 60 :, :])
