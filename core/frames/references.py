@@ -17,8 +17,8 @@ from core.objects.sky import separation_deg
 from core.vocabulary import ObservationState
 
 __all__ = [
-    "FOLDER", "ReferenceFacts", "add", "best", "choose", "covers", "file_of", "missing", "newest_first",
-    "retire",
+    "FOLDER", "ReferenceFacts", "add", "best", "choose", "covers", "file_of", "is_similar", "missing",
+    "newest_first", "retire",
 ]  # fmt: skip
 
 FOLDER = "references"  # of AstrID's home
@@ -115,8 +115,8 @@ def _lies_at(reference: Reference, observation: Observation) -> bool:
         return distance <= (reference.radius_deg or 0.0)
     return (
         reference.field == observation.field
-        and _similar(reference.width, observation.width)
-        and _similar(reference.height, observation.height)
+        and is_similar(reference.width, observation.width)
+        and is_similar(reference.height, observation.height)
     )
 
 
@@ -171,5 +171,6 @@ def _distance_deg(reference: Reference, observation: Observation) -> float | Non
     return float(separation_deg(reference.ra, reference.dec, observation.ra, observation.dec))
 
 
-def _similar(side: int, other: int | None) -> bool:
+def is_similar(side: int, other: int | None) -> bool:
+    """Whether a side of a frame is as long as that of another may be, where no WCS tells their place."""
     return other is not None and abs(side - other) <= SIZE_TOLERANCE * max(side, other)

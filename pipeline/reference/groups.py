@@ -1,7 +1,7 @@
 """Which frames make one reference: those of one filter and one chip, at one place of the sky.
 
-Where both frames have a WCS it tells the place, and else the field that they name: as references are chosen
-for frames (`core.frames.references`).
+Where both frames have a WCS it tells the place, and else the field that they name and their size: as
+references are chosen for frames (`core.frames.references`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from core.frames.content import content_hash
+from core.frames.references import is_similar
 from core.objects.sky import separation_deg
 from core.settings import Settings
 from core.vocabulary import FrameKind
@@ -34,6 +35,8 @@ class Group:
         As their headers have them; the field is that of the first, and the instrument tells the chip.
     place : (float, float, float) or None
         Of the first on the sky: ra, dec and radius in degrees.
+    shape : (int, int)
+        Of the first.
     frames : list of (Path, int or None)
         Files, and which of their images where they hold several.
     names : list of str
@@ -47,6 +50,7 @@ class Group:
     field: str | None
     instrument: str | None
     place: Cone | None
+    shape: tuple[int, int] = (0, 0)
     frames: list[Named] = dataclasses.field(default_factory=list)
     names: list[str] = dataclasses.field(default_factory=list)
     marks: list[str] = dataclasses.field(default_factory=list)
@@ -62,7 +66,7 @@ class Group:
         if (self.filter, self.instrument) != (said.filter, said.instrument):
             return False
         if self.place is None or place is None:
-            return self.field == said.field
+            return self.field == said.field and all(map(is_similar, self.shape, other.shape))
         return float(separation_deg(*self.place[:2], *place[:2])) <= self.place[2]
 
     def key(self, science_hash: str) -> str:
@@ -128,7 +132,7 @@ def _add(groups: list[Group], frame: Outline, place: Cone | None, marks: list[st
     said = frame.exposure
     group = next((each for each in groups if each.takes(frame, place)), None)
     if group is None:
-        group = Group(said.filter, said.field, said.instrument, place)
+        group = Group(said.filter, said.field, said.instrument, place, frame.shape)
         groups.append(group)
     alone = said.name == frame.path.name
     group.frames.append((frame.path, None if alone else frame.extension))

@@ -51,6 +51,18 @@ def test_without_a_wcs_the_field_counts(frame):
     assert names([frame("d.fits"), frame("e.fits", None)]) == [["d.fits", "e.fits"]]
 
 
+def test_binned_frames_are_apart_where_no_wcs_tells_that_they_show_the_same(frame, tmp_path):
+    """None of them would get a reference of the others' size."""
+    files = [frame("a.fits", None), frame("b.fits", None)]
+    for name in ("c.fits", "d.fits"):
+        header = fits.getheader(files[0])
+        fits.writeto(tmp_path / name, np.arange(6400, dtype=np.float32).reshape(80, 80), header)
+    assert names([*files, tmp_path / "c.fits", tmp_path / "d.fits"]) == [
+        ["a.fits", "b.fits"],
+        ["c.fits", "d.fits"],
+    ]
+
+
 def test_a_frame_without_a_wcs_does_not_bring_two_places_together(frame):
     """Both are called the same, or nothing, as by a camera that names no field."""
     files = [frame("a.fits", None), frame("b.fits"), frame("far.fits", 8.0), frame("c.fits", 0.1)]
