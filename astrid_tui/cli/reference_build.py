@@ -140,6 +140,12 @@ class _Work:
                 f"reference {row.id} is of {row.n_frames} of {counted(len(group.frames), 'frame')}: `--again`"
                 " tells why"
             )
+        served_by = references.choose(self._store, row)
+        if served_by is not None and served_by.id != row.id:
+            notes.append(
+                f"frames get reference {served_by.id}, which is newer than {row.id}: `astrid reference retire"
+                f" {served_by.id}` goes back to it"
+            )
         for note in notes + light_in_it(
             row, seen_meanwhile(self._store, row), blind=self._settings.review.blind
         ):

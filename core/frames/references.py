@@ -21,6 +21,7 @@ __all__ = [
     "newest_first", "retire",
 ]  # fmt: skip
 
+Placed = Observation | Reference
 FOLDER = "references"  # of AstrID's home
 SIZE_TOLERANCE = 0.2  # of width and height, where nothing but the field's name tells the place
 MOST_NAMED = 5  # filters that a sentence names
@@ -75,8 +76,10 @@ def newest_first(store: Store) -> list[Reference]:
         return list(session.exec(select(Reference).order_by(col(Reference.id).desc())).all())
 
 
-def choose(store: Store, observation: Observation) -> Reference | None:
-    """The reference for a frame: of those that cover it (`covers`) the best centred, then the newest.
+def choose(store: Store, observation: Placed) -> Reference | None:
+    """The reference for a frame, or for one where another reference is.
+
+    Of those that cover it (`covers`) the best centred, then the newest.
 
     By position, centres that differ by less than a quarter of the reference's radius count as the
     same: detectors of a mosaic overlap in radius, and each should get its own. A reference found by
@@ -86,7 +89,7 @@ def choose(store: Store, observation: Observation) -> Reference | None:
         return best(session, observation)
 
 
-def best(session: Session, observation: Observation) -> Reference | None:
+def best(session: Session, observation: Placed) -> Reference | None:
     """`choose`, within a transaction."""
     query = select(Reference).where(
         col(Reference.is_current), col(Reference.filter).is_not_distinct_from(observation.filter)
@@ -95,7 +98,7 @@ def best(session: Session, observation: Observation) -> Reference | None:
     return min(found, key=lambda row: _rank(row, observation), default=None)
 
 
-def covers(reference: Reference, observation: Observation) -> bool:
+def covers(reference: Reference, observation: Placed) -> bool:
     """Whether a reference can be subtracted from a frame.
 
     Both have the same filter (none is a filter of its own), and the reference is of the frame's place.
@@ -103,7 +106,7 @@ def covers(reference: Reference, observation: Observation) -> bool:
     return reference.filter == observation.filter and _lies_at(reference, observation)
 
 
-def _lies_at(reference: Reference, observation: Observation) -> bool:
+def _lies_at(reference: Reference, observation: Placed) -> bool:
     """Whether a reference is of a frame's place.
 
     Where both have a WCS, the frame's centre lies within the reference's radius. Where one has none, both
@@ -159,13 +162,13 @@ def _queue_waiting(session: Session, reference: Reference) -> None:
             observation.sqlmodel_update(NO_LEASE)
 
 
-def _rank(reference: Reference, observation: Observation) -> tuple[bool, int, int]:
+def _rank(reference: Reference, observation: Placed) -> tuple[bool, int, int]:
     distance = _distance_deg(reference, observation)
     steps = 0 if distance is None else round(CENTRE_STEPS * distance / (reference.radius_deg or 1.0))
     return distance is None, steps, -(reference.id or 0)
 
 
-def _distance_deg(reference: Reference, observation: Observation) -> float | None:
+def _distance_deg(reference: Reference, observation: Placed) -> float | None:
     if reference.ra is None or reference.dec is None or observation.ra is None or observation.dec is None:
         return None
     return float(separation_deg(reference.ra, reference.dec, observation.ra, observation.dec))

@@ -155,6 +155,23 @@ def test_of_what_is_there_already_frames_that_are_not_in_it_are_told(astrid, mos
     assert "warning: reference 2 is of 2 of 3 frames: `--again` tells why" in astrid.said
 
 
+def test_a_newer_reference_that_frames_get_is_told(astrid, mosaic, monkeypatch):
+    """As of the settings that were tried meanwhile."""
+    astrid("reference", "build", mosaic)
+    assert "frames get" not in astrid.said
+    with monkeypatch.context() as tried:
+        tried.setenv("ASTRID_SUBTRACT__PSF_DEGREE", "0")
+        astrid("reference", "build", mosaic)
+    assert "frames get" not in astrid.said
+    astrid("reference", "build", mosaic)
+    assert (
+        "warning: frames get reference 4, which is newer than 1: `astrid reference retire 4`" in astrid.said
+    )
+    astrid("reference", "retire", 4)
+    astrid("reference", "build", mosaic)
+    assert "newer than 1" not in astrid.said
+
+
 def test_a_folder_of_which_nothing_can_be_built_fails(astrid, mosaic):
     (mosaic / "exp1.fits").unlink()
     built = astrid.json("reference", "build", mosaic, code=1)
