@@ -16,7 +16,7 @@ from core.objects.known import known_sky
 from core.objects.tracklets import tracklets_of
 from core.review.cards import Card, CardError, hidden, read_card
 from core.review.fakes import revealed
-from core.review.filter_terms import AnyOf, Compare, HasTag, HasVerdict, InZone, Match, Not, Term
+from core.review.filter_terms import AnyOf, Compare, HasTag, HasVerdict, InZone, Match, Not, OnLine, Term
 from core.review.filters import conditions, parse
 from core.review.names import looked_up
 from core.review.narrow import as_they_lie, few
@@ -136,8 +136,8 @@ def _found(
         rows = passing(as_found, col(Candidate.id).in_(first))
         if len(rows) == limit:
             return rows
-    said = [term for term in terms if isinstance(term, HasVerdict | HasTag)]
-    among = few(db, said, most=MOST_SAID) if said else None
+    rare = [term for term in terms if isinstance(term, HasVerdict | HasTag | OnLine)]
+    among = few(db, rare, most=MOST_SAID) if rare else None
     if among is None:
         return passing(every, one_by_one=False)
     return passing(as_found, col(Candidate.sky_object_id).in_(among))

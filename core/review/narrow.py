@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select, text, true, union
-from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from core.database.tables import (
@@ -96,10 +95,10 @@ def few(
     if fewest > most:
         return None
     objects, _, term = found[counts.index(fewest)]
-    if dialect != "postgresql" or fewest > MOST or not isinstance(term, HasTag | HasVerdict):
+    if dialect != "postgresql" or fewest > MOST or not isinstance(term, HasTag | HasVerdict | OnLine):
         return objects
-    # Each is sought by an index: PostgreSQL takes what has tags for all that was said, and would read every
-    # object instead. It takes an array for short.
+    # Each is sought by an index: PostgreSQL takes what has tags for all that was said, what lies on lines for
+    # all candidates, and would read every object instead. It takes an array for short.
     return select(func.unnest(func.array(objects.scalar_subquery())))
 
 
@@ -135,7 +134,7 @@ def within(column: str, terms: Sequence[CardTerm]) -> list[ColumnElement[bool]]:
     return found
 
 
-def _objects(
+def _objects(  # noqa: PLR0912 one for each kind
     term: CardTerm, dialect: str, states: Sequence[str] | None = None
 ) -> tuple[Select[Any], Select[Any]] | None:
     """The objects of a term in a query that an index answers, and a shorter one that finds as many.
@@ -167,6 +166,10 @@ def _objects(
             found = _labelled(tuple(label.value for label in labels), states)
         case HasTag(_, True):
             found = with_their_bodies(select(col(Verdict.sky_object_id)).where(text(tagged(dialect))))
+        case OnLine(kind):
+            lines = LINES.values() if kind is None else (LINES[kind],)
+            each = [select(col(Candidate.sky_object_id)).where(text(has_feature(n, dialect))) for n in lines]
+            found = select(union(*each).subquery().c[0])
         case AwaitsExpert(_, True):
             found = select(col(Assignment.sky_object_id))
         case AwaitsExpert() | Disputed(True):
@@ -220,12 +223,6 @@ def _candidates(term: CardTerm, dialect: str) -> ColumnElement[bool] | None:  # 
             if tracklet is not None:
                 members = members.where(col(TrackletMember.tracklet_id) == tracklet)
             return key.in_(members)
-        case OnLine(kind):
-            names = LINES.values() if kind is None else (LINES[kind],)
-            other = aliased(Candidate)
-            # One by one: not every database uses two indexes for what is joined by "or".
-            each = [select(col(other.id)).where(text(has_feature(name, dialect))) for name in names]
-            return key.in_(union(*each))
         case FromSurvey(None):
             return or_(col(Candidate.source) < OWN, col(Candidate.source) > OWN)
         case FromSurvey(survey):

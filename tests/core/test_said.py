@@ -86,6 +86,17 @@ def test_what_was_seldom_said_is_not_looked_for_among_all(sqlite_store, monkeypa
     assert len(asked) == 4  # of the beginning and of the few, each with a score and without
 
 
+def test_those_on_lines_are_listed_without_going_through_all(sqlite_store):
+    asked = []
+    with sqlite_store.read() as db:
+        event.listen(db.get_bind(), "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+    candidates.page(sqlite_store, filters="line:row", limit=1)
+    words, values = next(each for each in asked if "FROM candidate" in each[0])
+    with sqlite_store.read() as db:
+        plan = str(db.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", values).all())
+    assert "ix_candidate_row" in plan
+
+
 def test_of_what_was_said_each_object_is_asked_for_its_state(store):
     """Told to join them, PostgreSQL goes through all that await a verdict for the few that were judged."""
     asked = []
@@ -116,7 +127,7 @@ def test_of_a_few_objects_each_is_asked_for_its_tags(store, monkeypatch, express
 def test_postgresql_takes_objects_with_tags_for_few(store, monkeypatch):
     monkeypatch.setattr("core.review.narrow.VERY_FEW", -1)
     annotate(store, session="ada", reviewer="ada", candidate_id=add_candidate(store), tags=["host"])
-    for expression in ("tag:host", "verdict:real"):
+    for expression in ("tag:host", "verdict:real", "line:row"):
         with store.read() as db:
             among = few(db, parse(expression))
         assert ("unnest(array(" in str(among)) is store.is_postgresql

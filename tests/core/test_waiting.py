@@ -1,12 +1,14 @@
 """The review queue: its orders, its pages and its filters."""
 
 import itertools
+from contextlib import closing
 
 import pytest
 from sqlalchemy import event
 from sqlmodel import select
 
 from core.database.keyset import PageError
+from core.database.store import open_store
 from core.database.tables import (
     Candidate,
     CandidateMatch,
@@ -268,6 +270,23 @@ def test_what_leaves_few_is_found_by_an_index(sqlite_store, filters, index):
         few(db, parse(filters))
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[0][0]}", statements[0][1]).all()
     assert any(index in str(step) for step in plan), plan
+
+
+@pytest.mark.parametrize("filters", ["line:streak", "line:row", "line:any", "line:row or line:streak"])
+def test_of_all_candidates_none_is_read_but_those_on_lines(postgres_url, filters):
+    """PostgreSQL cannot tell that these are few: what it joins them to it would read from end to end."""
+    statements = []
+    store = open_store(postgres_url)
+    with closing(store), store.read() as db:
+        connection = db.connection()
+        for way in ("seqscan", "bitmapscan"):  # an empty table is not worth an index
+            connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+        event.listen(connection, "before_cursor_execute", lambda *given: statements.append(given[2:4]))
+        few(db, parse(filters))
+        plan = connection.exec_driver_sql(f"EXPLAIN {statements[0][0]}", statements[0][1]).scalars().all()
+    scans = [step for step in plan if "Scan" in step]
+    assert scans
+    assert all("ix_candidate_row" in step or "ix_candidate_streak" in step for step in scans), plan
 
 
 @pytest.mark.parametrize(
