@@ -226,6 +226,13 @@ def _sky(facts: Facts, _: HealthSettings) -> Iterator[Check]:
     for each in facts.store.new_light[:LISTED]:
         message = f"look at {each.place}: saturated in {each.frame}, and faint in its reference"
         yield Check("sky", "warning", message, cause=each.key)
+    further = len(facts.store.new_light) - LISTED
+    if further > 0:
+        message = (
+            f"{_number(further, 'further place')} with a new source that is saturated: `astrid queue list"
+            " --filter 'reason:\"*saturated here*\"'` tells of their frames"
+        )
+        yield Check("sky", "warning", message, cause="further")
     if not facts.store.new_light:
         yield Check("sky", "ok", "no frame of a day has a new source that is saturated")
 

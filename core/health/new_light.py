@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import literal_column
-from sqlmodel import Session, col, or_, select
+from sqlalchemy import literal_column, or_, select
+from sqlmodel import Session, col
 
 from core.database.tables import Difference, Observation, Rejection
 from core.vocabulary import NEW_SATURATED
 
 LATELY_S = 86400.0
-MOST_READ = 200
+MOST_READ = 10_000  # a star that is faint in a reference by mistake is in each frame of a night
 SAME_DEG = 1e-3  # places that differ by less are told as one
 SAME_PX = 4.0
 
@@ -28,6 +28,8 @@ class NewLight:
         Degrees; none without a WCS.
     x, y : float
         On the reference's grid.
+    reference_id : int or None
+        Of the reference.
     """
 
     frame: str
@@ -35,6 +37,7 @@ class NewLight:
     dec: float | None
     x: float
     y: float
+    reference_id: int | None = None
 
     @property
     def place(self) -> str:
@@ -47,14 +50,18 @@ class NewLight:
     def key(self) -> str:
         """The same for the same place, as far as rounding lets it."""
         if self.ra is None or self.dec is None:
-            return f"{self.x / SAME_PX:.0f} {self.y / SAME_PX:.0f}"
+            return f"{self.reference_id}: {self.x / SAME_PX:.0f} {self.y / SAME_PX:.0f}"
         return f"{self.ra / SAME_DEG:.0f} {self.dec / SAME_DEG:.0f}"
 
 
 def new_light(session: Session, now: float) -> tuple[NewLight, ...]:
-    """Such sources of the frames that were done within a day, the newest first, each place once."""
+    """Such sources of the frames that were done within a day, each place once, the newest place first."""
     query = (
-        select(Rejection, Observation.frame)
+        select(
+            *(col(Observation.frame), col(Rejection.ra), col(Rejection.dec)),
+            *(col(Rejection.x), col(Rejection.y), col(Difference.reference_id)),
+        )
+        .select_from(Rejection)
         .join(Observation, col(Observation.id) == col(Rejection.observation_id))
         .outerjoin(Difference, col(Difference.id) == col(Rejection.difference_id))
         .where(
@@ -66,7 +73,7 @@ def new_light(session: Session, now: float) -> tuple[NewLight, ...]:
         .limit(MOST_READ)
     )
     found: dict[str, NewLight] = {}
-    for row, frame in session.exec(query):
-        light = NewLight(frame, row.ra, row.dec, row.x, row.y)
-        found.setdefault(light.key, light)
+    for row in session.execute(query):
+        light = NewLight(*row)
+        found[light.key] = found.pop(light.key, light)  # in the order in which they came, however often since
     return tuple(found.values())
