@@ -70,6 +70,6 @@ def cause(error: Any) -> str:
     first = lines[0] if lines else type(error.orig).__name__
     if lacks_a_table(error):
         return f"{first}; `astrid db check` tells what else is missing"
-    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
+    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:  # of an index, too
         return f"{first}; `astrid db restore --force` puts it aside for a backup"
     return first

@@ -283,6 +283,24 @@ def test_a_damaged_file_is_one_sentence(sqlite_store: Store, tmp_path: Path) -> 
         names_of_filters(f"sqlite:///{path}")
 
 
+def test_a_damaged_index_is_the_same_sentence(sqlite_store: Store, tmp_path: Path) -> None:
+    with sqlite_store.write() as session:
+        session.add(a_filter("bright"))
+        index = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_saved_filter_1'"
+        page = session.connection().exec_driver_sql(index).scalar_one()
+    sqlite_store.close()
+    path = tmp_path / "astrid.db"
+    with path.open("r+b") as file:
+        file.seek(4096 * (page - 1))
+        file.write(bytes([10, 0, 0, 0, 0, 16, 0, 0]))  # a leaf without an entry
+    with (
+        closing(open_store(f"sqlite:///{path}")) as store,
+        pytest.raises(StoreError, match="malformed; `astrid db restore --force` puts it aside"),
+        store.write() as session,
+    ):
+        session.delete(session.exec(select(SavedFilter)).one())
+
+
 def names_of_filters(url: str) -> list[str]:
     with closing(open_store(url)) as store, store.read() as session:
         return list(session.exec(select(SavedFilter.name)).all())
