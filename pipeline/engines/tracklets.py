@@ -75,7 +75,8 @@ def link_frames(store: Store, settings: Settings, observation_ids: Collection[in
         times = times_of(store, observation_ids)
         if times:
             for night in nights(store, min(times), max(times)):
-                link_night(store, settings, night)
+                if any(night.first <= mjd <= night.last for mjd in times):  # years may lie between them
+                    link_night(store, settings, night)
     except StoreAway:
         raise
     except (StoreError, ValueError, ArithmeticError):

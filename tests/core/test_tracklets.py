@@ -19,7 +19,7 @@ from core.objects.tracklets import (
     write_tracklets,
 )
 from core.settings import Settings
-from pipeline.engines.tracklets import link_night
+from pipeline.engines.tracklets import link_frames, link_night
 from tests.copies import made_once
 from tests.core.frames import add_frames, add_reference, candidate, done, process
 
@@ -84,6 +84,18 @@ def test_a_body_is_linked_once_and_its_objects_move(store: Store) -> None:
     with store.read() as session:
         star = session.exec(select(Candidate).where(col(Candidate.x) == 80.0)).first().sky_object_id
     assert moving(store) == [row_id != star for row_id in range(1, 6)]
+
+
+def test_of_frames_of_two_nights_those_between_are_left_alone(store: Store) -> None:
+    firsts = []
+    for number in range(3):
+        places = [[(10.0 + 20.0 * f, 20.0 + 30.0 * number)] for f in range(4)]
+        keys = frames_of_a_night(store, *places, first=10 * number, day=NIGHT + 5.0 * number)
+        firsts.append(keys[0][0])
+    with store.read() as session:
+        frames = {session.get_one(Candidate, key).observation_id for key in firsts[::2]}
+    link_frames(store, SETTINGS, frames)
+    assert [len(tracklets_of_night(store, night)) for night in nights(store)] == [1, 0, 1]
 
 
 def test_who_was_slower_does_not_undo_what_was_found_of_more_frames(
