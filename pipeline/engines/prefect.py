@@ -197,17 +197,21 @@ def serve(
                     raise PrefectUnavailable(f"the schedule could not be {what}: {_why(error)}") from error
                 if on_trouble:
                     on_trouble(f"The Prefect server at {url} went away: no run starts until it is back.")
-                url = _back(settings, is_own=is_own)
+                url = _back(settings, on_trouble, is_own=is_own)
 
 
-def _back(settings: Settings, *, is_own: bool) -> str:
+def _back(settings: Settings, on_trouble: Callable[[str], None] | None, *, is_own: bool) -> str:
     """The URL of the server as soon as it answers again; AstrID's own is started anew."""
     if is_own:
         os.environ.pop(API_VARIABLE, None)  # which this process has set for Prefect
+    told = ""
     while True:
         try:
             url = ensure(settings, wait_s=BACK_WAIT_S)
-        except PrefectUnavailable:
+        except PrefectUnavailable as error:
+            if on_trouble and str(error) != told:  # it may be there, and of a version that is of no use
+                on_trouble(str(error))
+            told = str(error)
             time.sleep(BACK_LOOK_S)
         else:
             _prepare_prefect(settings, url)
