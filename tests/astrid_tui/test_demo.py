@@ -235,7 +235,7 @@ ARGUMENTS = {
     "diff": ("--depth", "NEW", "REF"), "catalog near": ("RA", "DEC", "--radius", "120arcsec"),
     "candidates filters": ("--save", "mine", "snr>7 or mag<18"), "db backup": ("BACKUP",),
     "chart": ("1",), "models card": ("tree",), "models retrain": ("--dry-run",),
-    "candidates export": ("-o", "EXPORT"),
+    "candidates export": ("-o", "EXPORT"), "reference add": ("REF",), "reference build": ("EARLIER",),
 }  # fmt: skip
 # They take longer, or more than a demo has: where they are tested, `Command.json` holds them to the document.
 ELSEWHERE = {
@@ -260,7 +260,7 @@ def test_what_json_prints_is_documented(
         "RA": f"{first['ra']:.6f}", "DEC": f"{first['dec']:.6f}", "SCIENCE": folder / "night" / "science",
         "NEW": folder / "night" / "science" / "science_001.fits",
         "REF": folder / "night" / "reference" / "reference_001.fits", "BACKUP": tmp_path / "copy.db",
-        "EXPORT": tmp_path / "labels.csv",
+        "EXPORT": tmp_path / "labels.csv", "EARLIER": folder / "night" / "reference",
     }  # fmt: skip
     told = documented.commands()
     assert ARGUMENTS.keys() | ELSEWHERE <= {each.removeprefix("astrid ") for each in told}
