@@ -45,7 +45,7 @@ def build(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build references as weighted means of several frames, each on the grid of its sharpest.
+    """Build references as weighted means of several frames, each on the grid of the sharpest whole one.
 
     Every field, filter and chip gets its own: a chip is an extension of a file, or what the header calls the
     detector. What was built of the same frames, calibrated alike by the same settings, is there already. Exit

@@ -1,15 +1,16 @@
 """A deep image of a field from several frames, to subtract others from.
 
-The frames are brought onto the grid of the one with the best seeing, scaled to its fluxes by their
-common stars (`pipeline.reference.layers`) and averaged, without the parts in which their stars are not
-those of the others (`pipeline.reference.outvoted`). A frame's weight is the square of the signal to noise
-that it gives a point source, ``(F / (sigma * FWHM))**2`` with its transparency F and its sky noise sigma;
-so a poor frame does not spoil the sum. With three frames or more, what is in one frame alone (a satellite,
-a cosmic ray, a moving object) is left out.
+The frames are brought onto the grid of the one with the best seeing (a crop aside), scaled to its fluxes by
+their common stars (`pipeline.reference.layers`) and averaged, without the parts in which their stars are
+not those of the others (`pipeline.reference.outvoted`). A frame's weight is the square of the signal to
+noise that it gives a point source, ``(F / (sigma * FWHM))**2`` with its transparency F and its sky noise
+sigma; so a poor frame does not spoil the sum. With three frames or more, what is in one frame alone (a
+satellite, a cosmic ray, a moving object) is left out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -29,6 +30,7 @@ CLIP_SIGMA = 5.0
 # Frames differ in seeing: near a star's core they disagree by a share of its light, not by noise.
 CLIP_SHARE = 0.5
 CLIP_REACH_PX = 7
+WHOLE = 0.8  # of the sky that the largest frame shows: a frame with less is a crop
 GRID_LOST = 0.02  # of its frame: where more is outvoted, the grid is another one's
 GRIDS_TRIED = 3  # frames on whose grid the others are tried, where the first does not serve
 
@@ -62,7 +64,7 @@ def build(
     """Average frames of one field and filter.
 
     The grid is that of the frame with the best seeing, or of one that is outvoted less by the others
-    (`pipeline.reference.outvoted`).
+    (`pipeline.reference.outvoted`). That of a frame that is much smaller than others would lose their sky.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def build(
     """
     if len(frames) < 2:
         raise FrameRefused(f"a coadd needs at least 2 frames, {len(frames)} can be used")
-    ordered = sorted(frames, key=lambda each: each.fwhm)
+    ordered = _whole_first(frames)
     layers, skipped = _aligned(ordered, settings, progress)
     ballot = vote(layers)
     for _ in range(1, GRIDS_TRIED):
@@ -110,6 +112,13 @@ def build(
         mag_system=best.quality.mag_system,
     )
     return Coadd(image, skipped, ballot.parts)
+
+
+def _whole_first(frames: Sequence[Measured]) -> list[Measured]:
+    """The sharpest first, and those that show much less of the sky than the largest last."""
+    shown = [math.prod(each.frame.shape) * (each.frame.pixel_scale or 1.0) ** 2 for each in frames]
+    order = sorted(range(len(frames)), key=lambda i: (shown[i] < WHOLE * max(shown), frames[i].fwhm))
+    return [frames[i] for i in order]
 
 
 Stack = tuple[list[Layer], dict[str, str]]

@@ -143,6 +143,23 @@ def test_no_pixel_is_nan_where_no_frame_reaches(exposures: list[Measured]) -> No
     assert (frame.mask[165:] != 0).all()
 
 
+def test_the_grid_is_of_a_whole_frame_though_a_crop_is_sharper(exposures: list[Measured]) -> None:
+    sharpest, *others = exposures
+    rows = slice(40, 160)
+    crop = replace(
+        sharpest.frame,
+        **{name: getattr(sharpest.frame, name)[rows] for name in ("data", "background", "variance", "mask")},
+    )
+    stars = find_stars(crop)
+    cut = Measured(crop, stars, QualityFacts(), stellar_fwhm(stars))
+    reference, skipped, _ = build([cut, *others], SETTINGS)
+    assert skipped == {}
+    assert cut.fwhm < min(each.fwhm for each in others)
+    assert reference.frame.shape == SHAPE
+    assert reference.names[0] == "f2"
+    assert "f0" in reference.names
+
+
 def test_a_frame_of_another_field_is_skipped_with_its_reason(exposures: list[Measured]) -> None:
     frame, _ = star_frame(SHAPE, seed=99, n_stars=80, fwhm=3.5)
     frame = replace(frame, exposure=replace(frame.exposure, name="elsewhere"))
