@@ -236,6 +236,8 @@ def report(result: DiffResult) -> dict[str, Any]:
         "matched_stars": result.new.n_matched,
         "mirrored": result.new.mirrored,
         "gain_ratio": difference.gain_ratio,
+        "gain_scatter": difference.gain_scatter,
+        "left_share": difference.left_share,
         "fwhm_new_px": result.fwhm_new_px,
         "fwhm_ref_px": result.reference.psf.fwhm,
         "masked_fraction": float(np.mean(difference.mask != 0)),
