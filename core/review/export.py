@@ -19,7 +19,7 @@ COLUMNS = (
     "snr", "flux", "flux_err", "flux_unit", "mag", "mag_err", "mag_system", "score", "scores", "method",
     "verdict", "reviewer", "decided_at", "disputed", "note", "tags", "verdict_hash",
     "tracklet", "object_id", "frame_id", "reference", "position_error_px", "mask_flags", "config_hash",
-    "scored_by", "alert_id",
+    "scored_by", "alert_id", "line",
 )  # fmt: skip
 BETWEEN_NOTES = " | "
 FORMS = {  # by what a file's name ends in

@@ -45,7 +45,7 @@ UCDS = {
     "tracklet": "meta.id.assoc", "object_id": "meta.id;src", "frame_id": "meta.id;obs.image",
     "reference": "meta.id", "position_error_px": "stat.error;pos.cartesian", "mask_flags": "meta.code.qual",
     "config_hash": "meta.checksum;meta.software", "scored_by": "meta.version;meta.software",
-    "alert_id": "meta.id.cross",
+    "alert_id": "meta.id.cross", "line": "meta.code.class",
 }  # fmt: skip
 DESCRIPTIONS = {
     "id": "number of the candidate in its store",
@@ -86,6 +86,7 @@ DESCRIPTIONS = {
     "config_hash": "of the settings that the frame was processed with",
     "scored_by": "versions of the models that scored it, by their SHA-256",
     "alert_id": "the survey, and its number of the alert",
+    "line": "streak, or row for one of several new sources in a row of its frame, as flashes are",
 }
 _INTEGERS = ("id", "tracklet", "object_id", "frame_id", "reference", "mask_flags")
 _NUMBERS = (

@@ -309,6 +309,22 @@ def test_a_survey_says_nothing_of_frames_and_references(store):
     assert next(csv.DictReader(text))["alert_id"] == f"ztf:{number}"
 
 
+def test_an_export_says_what_is_a_streak_or_in_a_row(store):
+    made = {
+        add_candidate(store, features={"streak_length": 64.0}): "streak",
+        add_candidate(store, features={"row_count": 9.0, "row_length": 723.0, "row_angle": 152.6}): "row",
+        add_candidate(store): "",
+    }
+    text = io.StringIO()
+    write_csv(real_candidates(store), text)
+    text.seek(0)
+    assert {int(row["id"]): row["line"] for row in csv.DictReader(text)} == made
+    table = pq.read_table(written(write_parquet, store)[1]).to_pylist()
+    assert {row["id"]: row["line"] for row in table} == made
+    table = parse_single_table(written(write_votable, store)[1], verify="exception").to_table()
+    assert {row["id"]: str(row["line"]) for row in table} == made
+
+
 def test_the_planes_of_masks_are_told_by_name():
     assert DESCRIPTIONS["mask_flags"] == (
         "planes of the mask under it, added up: 1 bad, 2 saturated, 4 cosmic ray, 8 edge, 16 interpolated,"
