@@ -237,7 +237,11 @@ def print_table(
     columns = [[row[i] for row in rows] for i in range(len(headings))]
     numeric = [is_of_numbers(column) for column in columns]
     told = zip(*map(aligned, columns), strict=True)
-    cells: list[list[str]] = [[safe_text("" if value is None else value) for value in row] for row in told]
+    limits = [200] * (len(headings) - 1) + [1000]  # the reason of a frame may be several sentences
+    cells: list[list[str]] = [
+        [safe_text("" if value is None else value, limit) for value, limit in zip(row, limits, strict=True)]
+        for row in told
+    ]
     shown: Sequence[int] = range(len(headings))
     screen = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if screen is not None:

@@ -120,6 +120,16 @@ def test_a_long_text_goes_on_below_itself_on_a_terminal_alone(monkeypatch, capsy
     assert capsys.readouterr().out == "path\n"
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_sentences_in_the_last_column_are_told_to_their_end(is_terminal, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(invocation.sys.stdout, "isatty", lambda: is_terminal)
+    reason = "Stars are brighter or fainter: clouds, or stretched pixels. " * 6 + "Look at 157.2 -20.4."
+    invocation.print_table(("frame", "reason"), [("a.fits", reason)])
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert " ".join(line[len("a.fits") :].strip() for line in lines) == reason
+
+
 @pytest.mark.parametrize("columns", [None, 60, 34])
 def test_columns_after_wide_names_stand_below_those_after_others(columns, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", str(columns))
