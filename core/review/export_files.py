@@ -22,10 +22,10 @@ from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.export import COLUMNS, values_of
 from core.review.real_rows import PAGE, RealCandidate
 from core.text import safe_text
-from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState
+from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState, mask_words
 
 _PLANES_OF_MASKS = ", ".join(
-    f"{bit} {name.lower().replace('_', ' ')}" for name, bit in vars(MaskPlane).items() if name.isupper()
+    f"{bit} {mask_words(bit)}" for name, bit in vars(MaskPlane).items() if name.isupper()
 )
 UNITS = {
     "mjd": "d", "ra": "deg", "dec": "deg", "x": "pix", "y": "pix", "x_frame": "pix", "y_frame": "pix",

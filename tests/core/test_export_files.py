@@ -327,8 +327,8 @@ def test_an_export_says_what_is_a_streak_or_in_a_row(store):
 
 def test_the_planes_of_masks_are_told_by_name():
     assert DESCRIPTIONS["mask_flags"] == (
-        "planes of the mask under it, added up: 1 bad, 2 saturated, 4 cosmic ray, 8 edge, 16 interpolated,"
-        " 32 streak, 64 unsubtracted"
+        "planes of the mask under it, added up: 1 bad pixels, 2 saturated, 4 cosmic ray, 8 edge,"
+        " 16 interpolated, 32 streak, 64 stars not subtracted"
     )
 
 
