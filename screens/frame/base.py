@@ -105,6 +105,11 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         self.choose("")
         return True
 
+    @property
+    def is_visit(self) -> bool:
+        """Whether a jump brought the filter: then ``back`` leads to where it came from."""
+        return self._filter_before is not None
+
     def arrive(self, target: Target) -> None:
         """Go to something; by default to what passes its filter."""
         if target.filter is not None:
@@ -235,7 +240,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         back = self.host.registry.sign("back")
         return (
             span(f" {self.filter} ", Tone.CHIP, max(self.size.width - 30, 8)),
-            span(f" {back} clears ", Tone.DIM),
+            span(f" {back} {'back' if self.is_visit else 'clears'} ", Tone.DIM),
         )
 
     # -- what is on the screen ---------------------------------------------------------------------

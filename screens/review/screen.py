@@ -119,6 +119,7 @@ class ReviewScreen(PictureScreen):
         return view.Page(
             headline=self.host.headline,
             filter=self.filter,
+            is_visit=self.is_visit,
             queue=self.queue,
             card=card,
             viewing=self.viewing,

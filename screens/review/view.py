@@ -43,6 +43,7 @@ class Page:
     theme: str
     blinked: bool
     notice: Line
+    is_visit: bool = False  # esc leads back to the screen that the filter came from
     order: str = "score"
     others: tuple[str, ...] = ()  # who else has the card open
     nothing: tuple[str, ...] = ()  # why no card passes the filter
@@ -79,7 +80,8 @@ def chips(page: Page, width: int) -> Line:
     queue = page.queue
     left: Line = ()
     if page.filter:
-        left = (span(f" {page.filter} ", Tone.CHIP, max(width - 36, 8)), span(" esc clears ", Tone.DIM))
+        chip = span(f" {page.filter} ", Tone.CHIP, max(width - 36, 8))
+        left = (chip, span(f" esc {'back' if page.is_visit else 'clears'} ", Tone.DIM))
     if queue.current is not None:
         left = (
             *left,
@@ -139,7 +141,12 @@ def empty_lines(page: Page) -> list[Line]:
         return [
             (span(" No card passes the filter.", Tone.STRONG),),
             *reasons,
-            (span(" esc", Tone.KEY), span(" clears it, "), span("/", Tone.KEY), span(" changes it.")),
+            (
+                span(" esc", Tone.KEY),
+                span(" leads back, " if page.is_visit else " clears it, "),
+                span("/", Tone.KEY),
+                span(" changes it."),
+            ),
         ]
     lines: list[Line] = [(span(" Nothing awaits a verdict.", Tone.STRONG),)]
     if counts.queued:
