@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, settings_of, store_of
+from astrid_tui.cli.models_kept import NoSyncOption, tell_mlflow_of
 from core.epochs import unix_of
 from core.vocabulary import ExitCode
 
@@ -64,6 +65,7 @@ def drift(
 def retrain(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whether it is due.")] = False,
+    no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune the real-bogus in use on what reviewers agree on, if that is due; fit for cron.
@@ -86,6 +88,7 @@ def retrain(
         told["training"] = fine_tuned(context, str(found.start), quiet=as_json)
         if not as_json:
             print_training(told["training"])
+        tell_mlflow_of(context, told["training"], no_sync=no_sync)
     if as_json:
         print_json(told)
     if told["training"] is not None and told["training"]["digest"] is None:

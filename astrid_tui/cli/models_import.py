@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from astrid_tui.cli.invocation import JsonOption, print_json, print_text, remark, settings_of, store_of
+from astrid_tui.cli.models_kept import NoSyncOption, tell_mlflow
 
 
 class Input(StrEnum):
@@ -50,6 +51,7 @@ def import_(
     examples: Annotated[
         Path | None, typer.Option(help="Examples (.npz) that it is calibrated on; else it is believed.")
     ] = None,
+    no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring in a network of any framework as a new version, which scores once it is promoted.
@@ -73,6 +75,12 @@ def import_(
         number = row.number
     if brought.doubt is not None:
         remark(brought.doubt)
+    if not as_json:
+        print_text(
+            f"{file.name} (taken to give a {brought.gives}) is version {number} of {chosen}: "
+            f"astrid models promote {chosen} {number}"
+        )
+    trouble = None if no_sync else tell_mlflow(context)
     if as_json:
         print_json(
             {
@@ -82,10 +90,6 @@ def import_(
                 "calibrated": known is not None,
                 "gives": brought.gives,
                 "doubt": brought.doubt,
+                "registry_trouble": trouble,
             }
         )
-        return
-    print_text(
-        f"{file.name} (taken to give a {brought.gives}) is version {number} of {chosen}: "
-        f"astrid models promote {chosen} {number}"
-    )

@@ -20,6 +20,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from astrid_tui.cli.models_kept import NoSyncOption, tell_mlflow_of, version_of
 from astrid_tui.cli.models_options import (
     FIELDS,
     MOST_FIELDS,
@@ -122,6 +123,7 @@ def realbogus(
         ),
     ] = False,
     output: OutputOption = None,
+    no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train the real-bogus network on cutouts, calibrate it on held-out fields, and export it.
@@ -142,7 +144,16 @@ def realbogus(
             device, rate, last_rate, average,
         )  # fmt: skip
         begun = None if start is None else _model(context, start, "--start")
-        _run(context, wanted, output, labels=labels, resume=resume, as_json=as_json, start=begun)
+        _run(
+            context,
+            wanted,
+            output,
+            labels=labels,
+            resume=resume,
+            no_sync=no_sync,
+            as_json=as_json,
+            start=begun,
+        )
         return
     if any(given is not None for given in (start, rate, last_rate, average)):
         raise typer.BadParameter(
@@ -157,7 +168,9 @@ def realbogus(
         )
     wanted = CandidateRun("realbogus", examples, fields or 0, seed, None, steps or 0, 0, threads, device)
     tuning = _tuning(context, begin_with, layers)
-    _run(context, wanted, output, labels=labels, resume=False, as_json=as_json, tuning=tuning)
+    _run(
+        context, wanted, output, labels=labels, resume=False, no_sync=no_sync, as_json=as_json, tuning=tuning
+    )
 
 
 def tree(
@@ -167,6 +180,7 @@ def tree(
     labels: LabelsOption = True,
     seed: SeedOption = 1,
     output: OutputOption = None,
+    no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Grow boosted trees on what is measured of cutouts, and calibrate them on held-out fields.
@@ -176,7 +190,7 @@ def tree(
     from pipeline.training.candidate_run import CandidateRun
 
     wanted = CandidateRun("tree", examples, fields, seed)
-    _run(context, wanted, output, labels=labels, resume=False, as_json=as_json)
+    _run(context, wanted, output, labels=labels, resume=False, no_sync=no_sync, as_json=as_json)
 
 
 def _run(
@@ -186,6 +200,7 @@ def _run(
     *,
     labels: bool,
     resume: bool,
+    no_sync: bool,
     as_json: bool,
     tuning: Tuning | None = None,
     start: ModelFile | None = None,
@@ -193,10 +208,11 @@ def _run(
     told = _trained(
         context, wanted, output, labels=labels, resume=resume, quiet=as_json, tuning=tuning, start=start
     )
+    if not as_json:
+        print_training(told)
+    tell_mlflow_of(context, told, no_sync=no_sync)
     if as_json:
         print_json(told)
-    else:
-        print_training(told)
     if told["digest"] is None:
         raise typer.Exit(ExitCode.INTERRUPTED)
 
@@ -222,7 +238,6 @@ def _trained(
     start: ModelFile | None = None,
 ) -> dict[str, Any]:
     """Train, and keep what is made as a version; the record of it, for JSON."""
-    from core.database.store_errors import StoreMissing
     from pipeline.training.candidate_run import copy_out, run
     from pipeline.training.stopping import until_stopped
 
@@ -241,18 +256,13 @@ def _trained(
     if training.digest is not None:
         from core.models.trainings import MODEL
         from pipeline.classify.model_file import read as model_file
-        from pipeline.training.keeping import keep_trained
 
         if labelled is not None:
             learnt = model_file(training.folder / MODEL).description.trained["labelled"]
             remark(f"{learnt} labelled candidates were learnt from besides.")
         if output is not None:
             copy_out(training, output)
-        try:
-            with closing(store_of(context)) as store:
-                told["version"] = keep_trained(store, settings, training).number
-        except StoreMissing as missing_store:
-            remark(f"the model is no version yet: {missing_store}; `astrid models sync` makes it one then")
+        told["version"] = version_of(context, training)
         free_outdated(context)
     return told
 

@@ -21,6 +21,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from astrid_tui.cli.models_kept import NoSyncOption, tell_registry
 from core.errors import AstridError
 from core.login import login_name
 from core.models.names import NAMES
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from core.database.store import Store
     from core.database.tables import TrainedModel
     from core.settings import Settings
-    from pipeline.training.tracking import Told
 
 NameArgument = Annotated[
     str,
@@ -39,9 +39,6 @@ NameArgument = Annotated[
 ]
 ReasonOption = Annotated[str | None, typer.Option("--because", help="Why; it is kept.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-QuietRegistry = Annotated[
-    bool, typer.Option("--no-sync", help="Do not tell MLflow now; `astrid models sync` does later.")
-]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -165,7 +162,7 @@ def promote(
     ],
     because: ReasonOption = None,
     yes: YesOption = False,
-    no_sync: QuietRegistry = False,
+    no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let a version be used from the next frame on. Running pipelines take it up by themselves.
@@ -203,7 +200,7 @@ def rollback(
     name: NameArgument,
     because: ReasonOption = None,
     yes: YesOption = False,
-    no_sync: QuietRegistry = False,
+    no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let the version that was in use before be used again."""
@@ -259,16 +256,6 @@ def known_name(name: str) -> None:
         raise AstridError(f"there is no model '{name}'; there are {', '.join(NAMES)}")
 
 
-def tell_registry(store: Store, settings: Settings) -> Told:
-    """Tell MLflow, and say in a remark where it could not be told."""
-    from pipeline.training import tracking
-
-    told = tracking.sync(store, settings)
-    if told.trouble:
-        remark(f"{told.trouble}; `astrid models sync` tells it later")
-    return told
-
-
 def _refuse_failing(store: Store, folder: Path, name: str, number: int) -> None:
     from core.models import versions
     from pipeline.classify.first_run import see_that_it_runs
@@ -303,7 +290,7 @@ def _tell_change(
     said = members.remark(store)
     if said is not None:
         remark(said)
-    trouble = None if no_sync else tell_registry(store, settings).trouble
+    trouble = None if no_sync else tell_registry(store, settings)
     if as_json:
         print_json(
             {"name": name, "in_use": number, "was": before, "registry_trouble": trouble, "remark": said}

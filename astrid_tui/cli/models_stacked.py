@@ -18,6 +18,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from astrid_tui.cli.models_kept import NoSyncOption, tell_mlflow_of, version_of
 from astrid_tui.cli.models_options import (
     FIELDS,
     MOST_FIELDS,
@@ -45,6 +46,7 @@ def outliers(
         Path | None,
         typer.Option("-o", "--output", help="Also put the models' folders into this one; it must not exist."),
     ] = None,
+    no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fit the isolation forest and the one-class machine on what real sources look like.
@@ -67,7 +69,7 @@ def outliers(
     if output is not None:
         for training in done:
             _copy_out(training, output / training.name)
-    _tell(context, done, as_json=as_json)
+    _tell(context, done, no_sync=no_sync, as_json=as_json)
 
 
 def ensemble(
@@ -77,6 +79,7 @@ def ensemble(
     ] = ENSEMBLE_FIELDS,
     seed: SeedOption = 1,
     output: OutputOption = None,
+    no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Weigh the models in use against each other, on simulated fields that none was trained on.
@@ -96,7 +99,7 @@ def ensemble(
         done = run_ensemble(settings, models, fields, seed, report, stopped)
     if output is not None:
         _copy_out(done, output)
-    _tell(context, [done], as_json=as_json)
+    _tell(context, [done], no_sync=no_sync, as_json=as_json)
 
 
 def _refuse_existing(output: Path | None) -> None:
@@ -111,25 +114,21 @@ def _copy_out(training: Training, folder: Path) -> None:
         copy_out(training, folder)
 
 
-def _tell(context: typer.Context, done: list[Training], *, as_json: bool) -> None:
-    from pipeline.training.keeping import keep_trained
-
-    settings = settings_of(context)
-    told: list[dict[str, Any]] = []
-    with closing(store_of(context)) as store:
-        for training in done:
-            number = keep_trained(store, settings, training).number if training.digest else None
-            told.append(training.record() | {"version": number})
+def _tell(context: typer.Context, done: list[Training], *, no_sync: bool, as_json: bool) -> None:
+    told = [training.record() | {"version": version_of(context, training)} for training in done]
+    if not as_json:
+        for each in told:
+            _print(each)
+    tell_mlflow_of(context, *told, no_sync=no_sync)
     if as_json:
         print_json(told)
-    else:
-        for each in told:
-            print_table(("metric", "value"), [(k, f"{v:.4g}") for k, v in each["metrics"].items()])
-            if each["version"] is not None:
-                print_text(
-                    f"It is version {each['version']}: astrid models promote {each['name']} {each['version']}"
-                )
     if all(training.digest for training in done):
         free_outdated(context)
     else:
         raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def _print(told: dict[str, Any]) -> None:
+    print_table(("metric", "value"), [(name, f"{value:.4g}") for name, value in told["metrics"].items()])
+    if told["version"] is not None:
+        print_text(f"It is version {told['version']}: astrid models promote {told['name']} {told['version']}")

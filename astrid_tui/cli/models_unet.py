@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,8 +16,8 @@ from astrid_tui.cli.invocation import (
     progress_bar,
     remark,
     settings_of,
-    store_of,
 )
+from astrid_tui.cli.models_kept import NoSyncOption, tell_mlflow, version_of
 from astrid_tui.cli.models_options import (
     FIELDS,
     DeviceOption,
@@ -58,6 +57,7 @@ def unet(
         typer.Option(exists=True, file_okay=False, help="Own frames: every second field is made of them."),
     ] = None,
     output: OutputOption = None,
+    no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train the U-Net on simulated fields, choose its thresholds on others, and export it.
@@ -69,6 +69,7 @@ def unet(
         from pipeline.training.unet_run import UnetRun, run
     except ModuleNotFoundError as missing:
         raise without_torch(missing) from None
+    from core.models.trainings import read
     from pipeline.training.stopping import until_stopped
 
     must_write(context)
@@ -92,33 +93,24 @@ def unet(
         made = run(settings, wanted, output, report, stopped)
     if made is None:
         if as_json:
-            print_json({"folder": None, "digest": None, "metrics": {}, "version": None})
+            print_json(
+                {"folder": None, "digest": None, "metrics": {}, "version": None, "registry_trouble": None}
+            )
         remark("Stopped; the same command goes on from here.")
         raise typer.Exit(ExitCode.INTERRUPTED)
-    number = _kept(context, made)
+    training = None if made.training is None else read(made.training)
+    number = None if training is None else version_of(context, training)
     free_outdated(context)
+    if not as_json:
+        _print(made, number)
+    trouble = None if number is None or no_sync else tell_mlflow(context)
     if as_json:
-        print_json(made.record() | {"version": number})
-        return
+        print_json(made.record() | {"version": number, "registry_trouble": trouble})
+
+
+def _print(made: Made, number: int | None) -> None:
     print_text(f"The model is in {made.folder}, digest {made.digest}")
     if number is not None:
         print_text(f"It is version {number}: astrid models promote unet {number}")
     rows: list[tuple[Any, ...]] = [(name, f"{value:.4g}") for name, value in made.metrics.items()]
     print_table(("metric", "value"), rows)
-
-
-def _kept(context: typer.Context, made: Made) -> int | None:
-    """The number of the version that was made; none where there is no store to keep it in."""
-    from core.database.store_errors import StoreMissing
-    from core.models.trainings import read
-    from pipeline.training.keeping import keep_trained
-
-    training = None if made.training is None else read(made.training)
-    if training is None:
-        return None
-    try:
-        with closing(store_of(context)) as store:
-            return keep_trained(store, settings_of(context), training).number
-    except StoreMissing as missing:
-        remark(f"the model is no version yet: {missing}; `astrid models sync` makes it one then")
-        return None

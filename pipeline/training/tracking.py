@@ -9,7 +9,9 @@ does, and that takes seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import fcntl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from core.database.store import Store
 from core.database.tables import TrainedModel
 from core.models import versions
-from core.models.registry import CHAMPION
+from core.models.registry import CHAMPION, own_database
 from core.models.trainings import MODEL, RUNNING, trainings
 from core.settings import Settings
 from core.unfinished import folder_for
@@ -52,7 +54,7 @@ class Told:
 
 
 def sync(store: Store, settings: Settings, report: Callable[[str], None] | None = None) -> Told:
-    """Tell MLflow all that it does not know yet.
+    """Tell MLflow all that it does not know yet, one process at a time: of two at once each would make runs.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def sync(store: Store, settings: Settings, report: Callable[[str], None] | None 
     lacking: list[str] = []
     trouble = None
     try:
-        with client(settings) as mlflow:
+        with _alone(settings), client(settings) as mlflow:
             for training in reversed(trainings(settings.home, limit=10_000)):
                 if training.state != RUNNING and training.registry != place(settings):
                     tell(f"training {training.key}")
@@ -94,6 +96,20 @@ def sync(store: Store, settings: Settings, report: Callable[[str], None] | None 
             "machine; tell it where they are"
         )
     return Told(counts["trainings"], counts["versions"], counts["aliases"], trouble)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """No other process of this home tells MLflow; the kernel holds the lock, so that none stays behind."""
+    path = own_database(settings).with_name("sync.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise TrackingUnavailable(f"MLflow could not be told: {path}: {error.strerror or error}") from None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def fetch(store: Store, settings: Settings, name: str, number: int) -> Path:

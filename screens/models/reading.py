@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,8 +229,8 @@ def command_of(words: str) -> tuple[str, list[str]]:
     return name, told
 
 
-def promote(name: str, number: int, store: Store, settings: Settings) -> str:
-    """Let a version be used from the next frame on.
+def promote(name: str, number: int, opened: Opened) -> str:
+    """Let a version be used from the next frame on, and have MLflow told.
 
     Raises
     ------
@@ -237,10 +238,12 @@ def promote(name: str, number: int, store: Store, settings: Settings) -> str:
         There is no such version, or its files are not what was kept.
     StoreError
     """
+    store = opened.store
     if number != versions.SHIPPED:
-        _refuse_damaged(versions.version(store, name, number), settings)
+        _refuse_damaged(versions.version(store, name, number), opened.settings)
     row = versions.promote(store, name, number, by=login_name())
     told = f"version {row.number} of {name} is in use from the next frame on; it was {row.previous}"
+    _have_mlflow_told(opened)
     return _with_remarks(told, name, store)
 
 
@@ -254,20 +257,28 @@ def _refuse_damaged(row: TrainedModel, settings: Settings) -> None:
     raise ModelUnknown(f"version {row.number} of {row.name} cannot be used: {trouble}{hint}")
 
 
-def rollback(name: str, store: Store, settings: Settings) -> str:
-    """Go back to the version that was in use before.
+def rollback(name: str, opened: Opened) -> str:
+    """Go back to the version that was in use before, and have MLflow told.
 
     Raises
     ------
     ModelUnknown, StoreError
     """
+    store = opened.store
     before = versions.previous(store, name)
     if before is not None and before != versions.SHIPPED:
-        _refuse_damaged(versions.version(store, name, before), settings)
+        _refuse_damaged(versions.version(store, name, before), opened.settings)
     row = versions.rollback(store, name, by=login_name())
     told = f"version {row.number} of {name} is in use again from the next frame on; it was {row.previous}"
+    _have_mlflow_told(opened)
     return _with_remarks(told, name, store)
 
 
 def _with_remarks(told: str, name: str, store: Store) -> str:
     return ". ".join(filter(None, (told, members.kept_scores(name), members.remark(store))))
+
+
+def _have_mlflow_told(opened: Opened) -> None:
+    """By a process of its own: MLflow's client takes seconds to come up, and its server may be away."""
+    with suppress(OSError):  # the next change or training tells it
+        spawn_astrid(["models", "sync"], opened.settings.home / "logs" / "mlflow.log", opened.settings_path)

@@ -307,9 +307,9 @@ class ModelsScreen(FrameScreen["Answer"]):
         if opened is None:
             return
 
-        work: Callable[[], str] = partial(rollback, name, opened.store, opened.settings)
+        work: Callable[[], str] = partial(rollback, name, opened)
         if number is not None:
-            work = partial(promote, name, number, opened.store, opened.settings)
+            work = partial(promote, name, number, opened)
         self._is_changing = self._is_behind = True
 
         async def change() -> None:

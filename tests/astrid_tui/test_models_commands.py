@@ -223,7 +223,7 @@ def test_sync_makes_versions_of_trainings_that_ended_without_a_store(astrid, tmp
 
     monkeypatch.setattr(tracking, "sync", lambda *_given: tracking.Told())  # MLflow's own tests are elsewhere
     example_sets.write(blobs(200), tmp_path / "examples.npz")
-    words = ("models", "train", "tree", "--examples", tmp_path / "examples.npz")
+    words = ("models", "train", "tree", "--no-sync", "--examples", tmp_path / "examples.npz")
     trained = [astrid.json(*words, "--seed", seed) for seed in (1, 2)]
     assert "astrid models sync" in astrid.said
     astrid("init")
@@ -262,7 +262,7 @@ def decided(astrid, tmp_path):
 def test_what_reviewers_agree_on_is_learnt_from_unless_it_shall_not(astrid, tmp_path, decided):
     example_sets.write(blobs(200), tmp_path / "examples.npz")
     decided(1)
-    words = ("models", "train", "tree", "--examples", tmp_path / "examples.npz")
+    words = ("models", "train", "tree", "--no-sync", "--examples", tmp_path / "examples.npz")
     without = astrid.json(*words, "--no-labels")
     assert "labelled" not in astrid.said
     told = astrid.json(*words)
@@ -315,7 +315,16 @@ def test_a_training_goes_on_with_its_own_labels_and_only_with_its_own_examples(
 
     own = blobs(160)
     example_sets.write(own, tmp_path / "examples.npz")
-    words = ("models", "train", "realbogus", "--examples", tmp_path / "examples.npz", "--width", 8)
+    words = (
+        "models",
+        "train",
+        "realbogus",
+        "--no-sync",
+        "--examples",
+        tmp_path / "examples.npz",
+        "--width",
+        8,
+    )
     words = (*words, "--steps", 3)
     decided(1)
     with monkeypatch.context() as patched:
@@ -339,7 +348,17 @@ def test_a_training_that_is_stopped_is_resumed_with_the_same_options_alone(astri
 
     example_sets.write(blobs(160), tmp_path / "examples.npz")
     astrid("init")
-    words = ("models", "train", "realbogus", "--examples", tmp_path / "examples.npz", "--width", 8, "--steps")
+    words = (
+        "models",
+        "train",
+        "realbogus",
+        "--no-sync",
+        "--examples",
+        tmp_path / "examples.npz",
+        "--width",
+        8,
+        "--steps",
+    )
     with monkeypatch.context() as patched:
         patched.setattr(stopping, "until_stopped", at_once)
         stopped = astrid.json(*words, 3, code=130)
@@ -412,7 +431,16 @@ def test_there_is_nothing_to_stop_before_anything_was_trained(astrid):
 def test_the_folders_of_outlier_detectors_are_put_where_they_are_wanted(astrid, tmp_path):
     example_sets.write(blobs(400), tmp_path / "examples.npz")
     astrid("init")
-    words = ("models", "train", "outliers", "--examples", tmp_path / "examples.npz", "-o", tmp_path / "out")
+    words = (
+        "models",
+        "train",
+        "outliers",
+        "--no-sync",
+        "--examples",
+        tmp_path / "examples.npz",
+        "-o",
+        tmp_path / "out",
+    )
     for each in astrid.json(*words):
         assert read(tmp_path / "out" / each["name"], each["digest"]).description.kind == each["name"]
     astrid(*words, code=2)
@@ -449,7 +477,7 @@ def test_how_a_network_learns_and_what_it_begins_with_can_be_chosen(astrid, tmp_
     pytest.importorskip("torch", reason="training needs the extra 'train'")
     example_sets.write(blobs(400), tmp_path / "own.npz")
     astrid("init")
-    words = ("models", "train", "realbogus", "--examples", tmp_path / "own.npz", "--steps", 1)
+    words = ("models", "train", "realbogus", "--no-sync", "--examples", tmp_path / "own.npz", "--steps", 1)
     chosen = {"rate": 0.0015, "last_rate": 1.0, "average": 0.999}
     given = [each for name, value in chosen.items() for each in (f"--{name.replace('_', '-')}", value)]
     first = astrid.json(*words, *given, "--start", "shipped")
@@ -470,7 +498,17 @@ def test_a_network_is_fine_tuned_from_a_version_and_its_card_says_what_that_chan
     pytest.importorskip("torch", reason="training needs the extra 'train'")
     example_sets.write(blobs(24), tmp_path / "own.npz")
     astrid("init")
-    words = ("models", "train", "realbogus", "--examples", tmp_path / "own.npz", "--steps", 1, "--from")
+    words = (
+        "models",
+        "train",
+        "realbogus",
+        "--no-sync",
+        "--examples",
+        tmp_path / "own.npz",
+        "--steps",
+        1,
+        "--from",
+    )
     told = astrid.json(*words, "shipped")
     assert (told["state"], told["version"], told["parameters"]["layers"]) == ("done", 1, "auto")
     card = astrid.json("models", "card", "realbogus", 1)

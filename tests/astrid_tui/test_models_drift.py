@@ -68,7 +68,7 @@ def test_what_people_decided_trains_a_version_that_waits_to_be_promoted(astrid, 
     example_sets.write(blobs(60), tmp_path / "examples.npz")
     (tmp_path / "config.toml").write_text("[drift]\ndecisions = 20\n")
     words = ("realbogus", "--examples", tmp_path / "examples.npz", "--steps", 2, "--width", 4)
-    first = astrid.json("models", "train", *words)
+    first = astrid.json("models", "train", *words, "--no-sync")
     astrid("models", "promote", "realbogus", 1, "--yes", "--no-sync")
     assert not astrid.json("models", "retrain")["is_due"]
     with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
@@ -82,6 +82,7 @@ def test_what_people_decided_trains_a_version_that_waits_to_be_promoted(astrid, 
     assert (told["is_due"], told["start"], told["decisions"]) == (True, 1, 32)
     made = told["training"]
     assert (made["state"], made["version"], made["parameters"]["start"]) == ("done", 2, first["digest"])
+    assert (made["registry_trouble"], made["is_published"]) == (None, True)
     card = astrid.json("models", "card", "realbogus", 2)
     learnt = card["description"]["trained"]["fine_tuned"]
     assert (learnt["real"], learnt["bogus"], learnt["start"]) == (8, 8, first["digest"])

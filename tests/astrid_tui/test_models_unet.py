@@ -14,7 +14,7 @@ from tests.astrid_tui.command import Command
 pytest.importorskip("torch")
 
 TINY = ("--fields", 2, "--held-out", 1, "--size", 192, "--steps", 2, "--width", 1, "--judged", 1)
-TINY = (*TINY, "--streak-free", 1)
+TINY = (*TINY, "--streak-free", 1, "--no-sync")
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_an_ensemble_is_weighed_on_fields_of_its_own(home, monkeypatch, capsys):
     monkeypatch.setattr(stacked_run, "FIELD_PX", 256)
     monkeypatch.setattr("pipeline.training.ensemble_train.LEAST_OF_A_KIND", 3)
     (done,) = Command(monkeypatch, capsys.readouterr).json(
-        "models", "train", "ensemble", "--fields", 6, "--seed", 3
+        "models", "train", "ensemble", "--fields", 6, "--seed", 3, "--no-sync"
     )
     assert (done["state"], done["version"]) == ("done", 1)
     assert "realbogus_alone_fnr_at_1_percent_fpr" in done["metrics"]
@@ -89,7 +89,7 @@ def test_what_is_learnt_of_simulated_fields_is_what_the_unet_in_use_sees_there(
         keep(store, load(), keen, origin="elsewhere")
     astrid = Command(monkeypatch, capsys.readouterr)
     astrid("models", "promote", "unet", "1", "--yes", "--no-sync")
-    astrid.json("models", "train", kind, "--fields", 8)
+    astrid.json("models", "train", kind, "--fields", 8, "--no-sync")
     assert {path.name.split("-")[2] for path in (home / "examples").glob("*.npz")} == {model.digest[:12]}
 
 
@@ -101,9 +101,9 @@ def test_where_the_unet_is_switched_off_models_learn_of_what_is_detected_without
     monkeypatch.setattr(stacked_run, "FIELD_PX", 256)
     monkeypatch.setattr("pipeline.training.ensemble_train.LEAST_OF_A_KIND", 3)
     astrid = Command(monkeypatch, capsys.readouterr)
-    tree = astrid.json("models", "train", "tree", "--fields", 6)
+    tree = astrid.json("models", "train", "tree", "--fields", 6, "--no-sync")
     assert trainings.read(Path(tree["folder"])).parameters["unet"] is None
-    (ensemble,) = astrid.json("models", "train", "ensemble", "--fields", 6, "--seed", 3)
+    (ensemble,) = astrid.json("models", "train", "ensemble", "--fields", 6, "--seed", 3, "--no-sync")
     weighed = model_file(Path(ensemble["folder"]) / trainings.MODEL).description
     assert weighed.features == ["realbogus", "tree", "snr"]
     assert set(weighed.trained["members"]) == {"realbogus", "tree"}
@@ -111,7 +111,7 @@ def test_where_the_unet_is_switched_off_models_learn_of_what_is_detected_without
         assert path.name.split("-")[2] == "none"
         assert DOUBTED not in read(path).cut
     again = astrid.json(
-        "models", "train", "ensemble", "--fields", 6, "--seed", 3
+        "models", "train", "ensemble", "--fields", 6, "--seed", 3, "--no-sync"
     )  # of the fields that are kept
     assert again[0]["metrics"] == ensemble["metrics"]
 

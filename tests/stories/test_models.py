@@ -35,6 +35,16 @@ def home(sqlite_store: Store, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def started(monkeypatch) -> list[list[str]]:
+    """What the console has processes of their own do: they are not started here, only noted."""
+    from screens.models import reading
+
+    words: list[list[str]] = []
+    monkeypatch.setattr(reading, "spawn_astrid", lambda given, *_rest: words.append(given) or os.getpid())
+    return words
+
+
 def mending(number: int) -> str:
     """What is said to do about a damaged version in use."""
     return (
@@ -68,7 +78,7 @@ def files_of(home: Path, words: str) -> str:
     return digest
 
 
-async def test_a_version_is_looked_into_promoted_and_rolled_back(home, sqlite_store) -> None:
+async def test_a_version_is_looked_into_promoted_and_rolled_back(home, sqlite_store, started) -> None:
     two_versions(sqlite_store, home)
     async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
         await pilot.press("4")
@@ -91,9 +101,12 @@ async def test_a_version_is_looked_into_promoted_and_rolled_back(home, sqlite_st
         await pilot.press("R")
         await until(pilot, "no other version was in use before")
     assert [row.kind for row in versions.promotions(sqlite_store)] == ["rollback", "promote"]
+    assert started == [["models", "sync"]] * 2  # MLflow's aliases follow what is in use
 
 
-async def test_what_is_asked_after_a_change_is_asked_of_what_it_made(home, sqlite_store, monkeypatch) -> None:
+async def test_what_is_asked_after_a_change_is_asked_of_what_it_made(
+    home, sqlite_store, monkeypatch, started
+) -> None:
     from screens.models import reading
 
     two_versions(sqlite_store, home)

@@ -1,0 +1,66 @@
+"""What commands do with a model that they made: make it a version, and tell MLflow of it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import remark, settings_of, store_of
+
+if TYPE_CHECKING:
+    from core.database.store import Store
+    from core.models.trainings import Training
+    from core.settings import Settings
+
+NoSyncOption = Annotated[
+    bool, typer.Option("--no-sync", help="Do not tell MLflow now; `astrid models sync` does later.")
+]
+
+
+def version_of(context: typer.Context, training: Training) -> int | None:
+    """The number of the version that a training made; none where it made no model, or there is no store."""
+    from core.database.store_errors import StoreMissing
+    from pipeline.training.keeping import keep_trained
+
+    if training.digest is None:
+        return None
+    try:
+        with closing(store_of(context)) as store:
+            return keep_trained(store, settings_of(context), training).number
+    except StoreMissing as missing:
+        remark(f"the model is no version yet: {missing}; `astrid models sync` makes it one then")
+        return None
+
+
+def tell_mlflow_of(context: typer.Context, *records: dict[str, Any], no_sync: bool) -> None:
+    """Tell MLflow of what trainings made, and put into their records what came of that."""
+    from core.models.trainings import read
+
+    is_made = any(record["version"] is not None for record in records)
+    trouble = tell_mlflow(context) if is_made and not no_sync else None
+    for record in records:
+        training = read(Path(record["folder"]))
+        record["is_published"] = training is not None and training.is_published
+        record["registry_trouble"] = trouble
+
+
+def tell_mlflow(context: typer.Context) -> str | None:
+    """Tell MLflow of a version that was made just now; why it could not be told, if it could not.
+
+    The version is kept by then: whatever befalls MLflow, the command has done what it was asked for.
+    """
+    with closing(store_of(context)) as store:
+        return tell_registry(store, settings_of(context))
+
+
+def tell_registry(store: Store, settings: Settings) -> str | None:
+    """Tell MLflow all that it does not know, and say in a remark why it could not be told, if so."""
+    from pipeline.training import tracking
+
+    told = tracking.sync(store, settings)
+    if told.trouble:
+        remark(f"{told.trouble}; `astrid models sync` tells it later")
+    return told.trouble
