@@ -143,6 +143,12 @@ def curve(training: Training) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
+def scorecard(training: Training) -> dict[str, Any] | None:
+    """What its model is worth, by the fields that it was judged on; none where it was not judged."""
+    found = _json(training.folder / SCORECARD)
+    return found if isinstance(found, dict) else None
+
+
 def stop(training: Training) -> None:
     """Ask a training to stop at its next step; `goes_on` says what is kept.
 

@@ -31,7 +31,7 @@ SHOWN = 12  # characters of a digest
 CHUNK = 20  # fields whose examples are kept in one file
 LEARNING = ("rate", "last_rate", "average")
 # Parameters that may change while it is gone on with, or are looked at apart.
-FREE = ("threads", "device", "examples_sha256", "unet")
+FREE = ("threads", "device", "examples_sha256", "code_sha256", "unet")
 
 Report = Callable[[int, int, str], None]  # done, of how many, what
 

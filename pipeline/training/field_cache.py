@@ -6,9 +6,10 @@ not at all, so that a folder that was interrupted goes on where it was.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -142,6 +143,23 @@ def read(path: Path) -> CachedField:
     if found.planes.ndim != 3 or found.planes.shape[1:] != found.classes.shape:
         raise ValueError(f"{path.name} holds arrays that do not fit together")
     return found
+
+
+def digest(files: Sequence[Path]) -> str:
+    """SHA-256 of all that some fields hold, in hexadecimal: of their arrays, whenever they were written.
+
+    Raises
+    ------
+    ValueError
+        One cannot be read.
+    """
+    made = hashlib.sha256()
+    for found in map(read, files):
+        for each in fields(found):
+            array = np.ascontiguousarray(getattr(found, each.name))
+            made.update(f"{each.name} {array.dtype.str} {array.shape}".encode())
+            made.update(array.tobytes())
+    return made.hexdigest()
 
 
 def memory_for(files: Sequence[Path]) -> int:

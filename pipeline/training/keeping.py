@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from core.database.store import Store
 from core.database.tables import TrainedModel
 from core.login import login_name
 from core.models import files, versions
-from core.models.trainings import MODEL, SCORECARD, Training, TrainingRefused, trainings
+from core.models.trainings import MODEL, Training, TrainingRefused, scorecard, trainings
 from core.settings import Settings
 from core.unfinished import folder_for, sync
 from pipeline.classify import model_file
@@ -67,14 +66,13 @@ def keep_trained(store: Store, settings: Settings, training: Training) -> Traine
     """
     if training.state != DONE or not (training.folder / MODEL).is_dir():
         raise TrainingRefused(f"training {training.key} made no model: it is {training.state}")
-    scorecard = _scorecard(training.folder / SCORECARD)
     return keep(
         store,
         settings,
         training.folder / MODEL,
         origin="training",
         training=training.key,
-        scorecard=scorecard,
+        scorecard=scorecard(training),
     )
 
 
@@ -141,11 +139,3 @@ def _is_whole(place: Path, digest: str) -> bool:
     except model_file.ModelRefused:
         return False
     return True
-
-
-def _scorecard(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -16,6 +16,7 @@ from core.models.files import trouble
 from core.models.trainings import MODEL, PUBLISHED, SCORECARD, Training, curve
 from core.settings import Settings
 from pipeline.classify.model_file import DESCRIPTION
+from pipeline.training import figures
 from pipeline.training.keeping import folder_of
 from pipeline.training.mlflow_client import place
 from pipeline.training.recording import write_json
@@ -50,6 +51,7 @@ def publish(client: Any, settings: Settings, training: Training) -> str:
     metrics = _untold(client, run_id, _metrics(training, at))
     for first in range(0, len(metrics), BATCH):
         client.log_batch(run_id, metrics=metrics[first : first + BATCH])
+    figures.draw(training)
     for path in sorted(training.folder.iterdir()):
         if path.name == MODEL:
             client.log_artifacts(run_id, str(path), MODEL)

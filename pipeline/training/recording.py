@@ -23,6 +23,7 @@ from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.clock import one_line
 from pipeline.energy.meter import EnergyMeter
+from pipeline.training.code import code_sha256
 
 STOPPED = "stopped"
 DONE = "done"
@@ -41,7 +42,7 @@ class Recording:
     name : str
         Of the model, such as ``realbogus``.
     parameters : mapping
-        By which it can be done again: seed, sizes, SHA-256 of examples and code.
+        By which it can be done again: seed, sizes, SHA-256 of examples; that of the code is added.
     key : str, optional
         The training that this one goes on with.
     """
@@ -62,7 +63,7 @@ class Recording:
             "pid": os.getpid(),
             "mark": mark_of(os.getpid()),
             "host": os.uname().nodename,
-            "parameters": dict(parameters),
+            "parameters": {**parameters, "code_sha256": code_sha256()},
         }
         self._reason: str | None = None
 

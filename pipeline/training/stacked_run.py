@@ -94,6 +94,7 @@ def run_ensemble(
         if stopped():
             recording.stopped("stopped; the same command goes on from the fields that were made")
         else:
+            recording.know(examples_sha256=scored.examples.digest)
             _clear(recording.model)
             digest = None if network is None else network.digest
             _finish(recording, train_ensemble(scored, scorers, digest, recording.model))

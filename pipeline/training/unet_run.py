@@ -147,6 +147,8 @@ def run(
             recording.stopped("stopped while fields were made; the same command goes on from here")
             return None
 
+        recording.know(examples_sha256=field_cache.digest(files))
+
         def epoch(step: int, metrics: dict[str, float]) -> None:
             recording.step(step, metrics)
             report(step, wanted.steps, f"loss {metrics['loss']:.3f}")

@@ -20,6 +20,7 @@ from core.settings_sections import MlflowSettings, PowerSettings
 from pipeline.classify import model_file
 from pipeline.classify.model_file import Description, ModelRefused
 from pipeline.training import mlflow_client, mlflow_runs, tracking
+from pipeline.training.code import code_sha256
 from pipeline.training.keeping import folder_of, keep, keep_trained
 from pipeline.training.recording import Recording
 
@@ -107,16 +108,17 @@ def client(settings: Settings):
 def test_a_training_becomes_a_run_a_version_and_an_alias_once(sqlite_store, settings):
     training = train(settings)
     model = keep_trained(sqlite_store, settings, training)
-    told = tracking.sync(sqlite_store, settings)
-    assert (told.trainings, told.versions, told.aliases, told.trouble) == (1, 1, 1, None)
+    said = tracking.sync(sqlite_store, settings)
+    assert (said.trainings, said.versions, said.aliases, said.trouble) == (1, 1, 1, None)
     (row,) = versions.versions(sqlite_store, "tree")
     mlflow = client(settings)
     run = mlflow.get_run(row.registry_run)
     assert run.info.status == "FINISHED"
-    assert run.data.params == {"seed": "1", "data.sha256": "d" * 64}
+    assert run.data.params == {"seed": "1", "data.sha256": "d" * 64, "code_sha256": code_sha256()}
     assert run.data.metrics["auc"] == 0.99
     assert [each.value for each in mlflow.get_metric_history(row.registry_run, "loss")] == [1.0, 0.5, 1 / 3]
-    assert {each.path for each in mlflow.list_artifacts(row.registry_run)} >= {"model", "scorecard.json"}
+    told = {each.path for each in mlflow.list_artifacts(row.registry_run)}
+    assert told >= {"model", "scorecard.json", "curves.png"}
     version = mlflow.get_model_version_by_alias("tree", tracking.CHALLENGER)
     assert version.tags[mlflow_runs.DIGEST_TAG] == model.digest
     again = tracking.sync(sqlite_store, settings)
