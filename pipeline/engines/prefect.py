@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -37,6 +37,12 @@ class ScheduleRefused(AstridError):
     """No schedule is meant by what was asked for."""
 
     exit_code = ExitCode.USAGE
+
+
+class ScheduleLeft(AstridError):
+    """A signal came while the server was away: the schedule could not be paused."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 @dataclass(slots=True)
@@ -166,6 +172,8 @@ def serve(
         `cron` is none that Prefect understands.
     PrefectUnavailable
         The server does not take the schedule, or it cannot be paused at the end.
+    ScheduleLeft
+        The signal came while the server was waited for.
     """
     is_own = not os.environ.get(API_VARIABLE)
     _prepare_prefect(settings, url)
@@ -182,7 +190,7 @@ def serve(
     parameters = {"config": _named(config), "workers": workers, "limit": limit}
     failures = (httpx.HTTPError, PrefectException, ValueError, RuntimeError, ExceptionGroup)
     asked, is_registered = threading.Event(), False
-    with suppress(KeyboardInterrupt):
+    try:
         while not asked.is_set():
             try:
                 with _of_server():
@@ -198,6 +206,18 @@ def serve(
                 if on_trouble:
                     on_trouble(f"The Prefect server at {url} went away: no run starts until it is back.")
                 url = _back(settings, on_trouble, is_own=is_own)
+    except KeyboardInterrupt:
+        if not asked.is_set():
+            raise ScheduleLeft(_left(url, is_registered=is_registered)) from None
+
+
+def _left(url: str, *, is_registered: bool) -> str:
+    """What became of a schedule that nobody keeps, and how to end it."""
+    return (
+        f"interrupted: the schedule {'stays' if is_registered else 'may be'} on the Prefect server at {url},"
+        " unpaused, and this process starts no more runs of it; to pause it, run `astrid deploy` again once"
+        " the server answers, and end it with Ctrl-C"
+    )
 
 
 def _back(settings: Settings, on_trouble: Callable[[str], None] | None, *, is_own: bool) -> str:

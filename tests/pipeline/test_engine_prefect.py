@@ -346,6 +346,39 @@ schedule.keep, prefect.ensure = keep_or_lose, ensure_at_last
     assert schedules_of(server) == [True]
 
 
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "systemd"])
+def test_who_ends_a_schedule_while_its_server_is_away_is_told_that_it_stays(
+    server: str, settings: Settings, store: Store, tmp_path: Path, ended_by: signal.Signals
+) -> None:
+    waiting = tmp_path / "waiting"
+    before = f"""
+from pathlib import Path
+import httpx
+from core.operations.prefect_server import PrefectUnavailable
+from pipeline.engines import prefect
+from prefect.runner import Runner
+prefect.BACK_LOOK_S = 60.0
+async def lost(_):
+    raise httpx.ConnectError("All connection attempts failed")
+def away(*_, **__):
+    Path({str(waiting)!r}).touch()
+    raise PrefectUnavailable("no Prefect server answers")
+Runner.__aenter__, prefect.ensure = lost, away
+"""
+    silent = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+    with Program("deploy", "--every", 60, env=os.environ | silent, before=before) as program:
+        until(waiting.exists)
+        os.kill(program.pid, ended_by)
+        _, said = program.communicate(ENDS_S)
+    assert program.returncode == ExitCode.INTERRUPTED
+    assert said.splitlines()[-1] == (
+        f"astrid: interrupted: the schedule stays on the Prefect server at {server}, unpaused, and this"
+        " process starts no more runs of it; to pause it, run `astrid deploy` again once the server answers,"
+        " and end it with Ctrl-C"
+    )
+    assert schedules_of(server) == [False]
+
+
 def test_what_is_no_time_of_crons_is_wrong_usage(server: str, settings: Settings) -> None:
     assert server
     with Program("deploy", "--cron", "61 * * * *", env=os.environ) as program:
