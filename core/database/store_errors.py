@@ -70,6 +70,12 @@ def cause(error: Any) -> str:
     first = lines[0] if lines else type(error.orig).__name__
     if lacks_a_table(error):
         return f"{first}; `astrid db check` tells what else is missing"
-    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:  # of an index, too
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_CORRUPT:  # of an index, too
         return f"{first}; `astrid db restore --force` puts it aside for a backup"
+    if code == sqlite3.SQLITE_NOTADB:
+        return (
+            f"{first}; if it is none of AstrID's, name another as url of [store], and if it was,"
+            " `astrid db restore --force` puts it aside for a backup"
+        )
     return first

@@ -283,6 +283,18 @@ def test_a_damaged_file_is_one_sentence(sqlite_store: Store, tmp_path: Path) -> 
         names_of_filters(f"sqlite:///{path}")
 
 
+def test_of_a_file_that_is_no_database_both_ways_out_are_told(sqlite_store: Store, tmp_path: Path) -> None:
+    sqlite_store.close()
+    path = tmp_path / "astrid.db"
+    path.write_bytes(b"\xff" * 100 + path.read_bytes()[100:])
+    with pytest.raises(StoreUnreachable) as told:
+        names_of_filters(f"sqlite:///{path}")
+    assert str(told.value) == (
+        f"cannot reach the store {path}: file is not a database; if it is none of AstrID's, name another as"
+        " url of [store], and if it was, `astrid db restore --force` puts it aside for a backup"
+    )
+
+
 def test_a_damaged_index_is_the_same_sentence(sqlite_store: Store, tmp_path: Path) -> None:
     with sqlite_store.write() as session:
         session.add(a_filter("bright"))
