@@ -243,7 +243,10 @@ def _runs(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
         silent = facts.store_now - run.heartbeat_at
         cause = f"run {run.id}"
         if _is_gone(run, facts):
-            message = f"process {run.pid} of run {run.id} is gone: the next run frees its frames"
+            message = (
+                f"process {run.pid} of run {run.id} is gone: the next run frees its frames, and links the"
+                " tracklets of what it did"
+            )
             yield Check("runs", "failed", message, cause, facts.host)
         elif silent > limits.silent_s:
             message = f"run {run.id} on {run.host} has been silent for {ago(silent)}"

@@ -188,6 +188,9 @@ def test_runs_that_died_fell_silent_or_were_lost():
         ("run 2", "warning", ""),
         ("run 4", "warning", ""),
     ]
+    assert checks[0].message == (
+        "process 99 of run 1 is gone: the next run frees its frames, and links the tracklets of what it did"
+    )
     assert one("runs", running=[well], lost=[forgotten]).message == "1 run at work"
 
 
