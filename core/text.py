@@ -11,6 +11,7 @@ import math
 import re
 import unicodedata
 
+SENTENCES = 1000  # characters of what may be several sentences, such as why a frame is where it is
 MAX_MARKS = 3  # combining marks on one character; Vietnamese, Hebrew and Thai need no more
 ELLIPSIS = "…"
 DOTTED_CIRCLE = "◌"  # carries a combining mark that has nothing of its own to stand on

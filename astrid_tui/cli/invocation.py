@@ -178,16 +178,16 @@ def print_json(value: Any) -> None:
 
 def print_text(*fields: object) -> None:
     """Print one line, made safe for the terminal."""
-    from core.text import safe_text
+    from core.text import SENTENCES, safe_text
 
-    typer.echo(" ".join(safe_text(field, limit=1000) for field in fields))
+    typer.echo(" ".join(safe_text(field, limit=SENTENCES) for field in fields))
 
 
 def print_item(head: str, text: object) -> None:
     """Print a text behind a head, made safe; on a terminal it goes on below itself where it is too long."""
-    from core.text import safe_text
+    from core.text import SENTENCES, safe_text
 
-    told: list[str] = [safe_text(text, limit=1000)]
+    told: list[str] = [safe_text(text, limit=SENTENCES)]
     if sys.stdout.isatty() and (room := shutil.get_terminal_size().columns - len(head) - 1) > len(head):
         from textwrap import wrap
 
@@ -198,10 +198,10 @@ def print_item(head: str, text: object) -> None:
 
 def remark(*fields: object) -> None:
     """Say something beside the result, on standard error, if that can be written to."""
-    from core.text import safe_text
+    from core.text import SENTENCES, safe_text
 
     with said_if_possible():
-        typer.echo(" ".join(safe_text(field, limit=1000) for field in fields), err=True)
+        typer.echo(" ".join(safe_text(field, limit=SENTENCES) for field in fields), err=True)
 
 
 @contextmanager
@@ -232,12 +232,12 @@ def print_table(
     from rich.cells import cell_len, set_cell_size
 
     from astrid_tui.cli.figures import aligned, is_of_numbers
-    from core.text import safe_text
+    from core.text import SENTENCES, safe_text
 
     columns = [[row[i] for row in rows] for i in range(len(headings))]
     numeric = [is_of_numbers(column) for column in columns]
     told = zip(*map(aligned, columns), strict=True)
-    limits = [200] * (len(headings) - 1) + [1000]  # the reason of a frame may be several sentences
+    limits = [200] * (len(headings) - 1) + [SENTENCES]
     cells: list[list[str]] = [
         [safe_text("" if value is None else value, limit) for value, limit in zip(row, limits, strict=True)]
         for row in told

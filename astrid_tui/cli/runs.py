@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 FOLLOW_S = 0.5
+LOG_LINE = 4000  # characters: what is logged of a frame holds its name and all that there is to say of it
 
 app = typer.Typer(
     help="Runs: which are at work, and how to stop them.", rich_markup_mode=None, no_args_is_help=True
@@ -154,7 +155,7 @@ def log(
         while follow:
             over = runs.read(store, run).state != "running"
             for line in file:
-                print_text(line.rstrip("\n"))
+                _print_line(line.rstrip("\n"))
             if over:
                 return
             time.sleep(FOLLOW_S)
@@ -165,7 +166,13 @@ def _print_lines(lines: tuple[str, ...], *, as_json: bool) -> None:
         print_json(list(lines))
         return
     for line in lines:
-        print_text(line)
+        _print_line(line)
+
+
+def _print_line(line: str) -> None:
+    from core.text import safe_text
+
+    typer.echo(safe_text(line, LOG_LINE))
 
 
 def _record(row: "Run", settings: "Settings") -> dict[str, Any]:

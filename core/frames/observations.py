@@ -21,7 +21,7 @@ from core.frames.outcome import ObservationFacts
 from core.frames.queue import UNTRIED
 from core.frames.queue_history import note_all
 from core.frames.same_exposure import TURN, has_same_header, twin_of
-from core.text import safe_text
+from core.text import SENTENCES, safe_text
 from core.vocabulary import DROPPABLE, FrameKind, ObservationState, QueueEventKind
 
 __all__ = ["ObservationFacts", "Registered", "register"]
@@ -131,7 +131,7 @@ def drop_mended(store: Store, paths: Sequence[str]) -> None:
 
 def _log(one: Registered) -> None:
     refused = one.state in {ObservationState.REJECTED, ObservationState.QUARANTINED}
-    reason = f": {safe_text(one.reason, 300)}" if one.reason else ""
+    reason = f": {safe_text(one.reason, SENTENCES)}" if one.reason else ""
     level = logging.WARNING if refused else logging.INFO
     log.log(level, "%s registered as %s%s", safe_text(one.frame, 200), one.state, reason)
 

@@ -29,7 +29,7 @@ from core.objects.seen_again import Rule
 from core.operations import runs
 from core.operations.freed_memory import keep_freed_memory
 from core.settings import Settings
-from core.text import safe_text
+from core.text import SENTENCES, safe_text
 from core.vocabulary import ObservationState
 from pipeline.calibration.calibrators import masters_of, served
 from pipeline.classify.chosen import chosen
@@ -164,7 +164,7 @@ class Worker:
             event.state,
             event.seconds,
             event.candidates,
-            f": {safe_text(event.reason, 300)}" if event.reason else "",
+            f": {safe_text(event.reason, SENTENCES)}" if event.reason else "",
         )
 
     def _outcome(self, observation: Observation) -> FrameOutcome:

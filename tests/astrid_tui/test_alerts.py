@@ -10,7 +10,9 @@ import pytest
 from astropy.table import Table
 
 from core.database.store import Store
+from core.frames.outcome import FrameOutcome
 from core.operations import logs
+from pipeline.engines.worker import Worker
 from tests.astrid_tui.command import Command
 from tests.pipeline.packets import past, write_avro, ztf
 from tests.pipeline.test_watch import exposure
@@ -242,6 +244,21 @@ def test_a_run_is_told_of_by_the_log_whoever_started_it(astrid: Command, night) 
     assert told[2].endswith(f": run {run}: done: 1 waiting")
     assert len(astrid("runs", "log", run, "--lines", 1).splitlines()) == 1
     assert "no run 77" in astrid("runs", "log", 77, code=1) + astrid.said
+
+
+def test_why_a_frame_failed_is_whole_in_the_log(astrid: Command, night, tmp_path, monkeypatch) -> None:
+    sentences = "; ".join(f"look at place {number}, which is saturated here" for number in range(22))
+    reason = f"\x1b[2J{sentences}"
+    assert 900 < len(reason) < 1000
+    monkeypatch.setattr(Worker, "_outcome", lambda *_: FrameOutcome("rejected", reason))
+    astrid("ingest", night / "a.fits")
+    run = astrid.json("run", code=3)["run"]
+    assert astrid("runs", "log", run).splitlines()[1].endswith(f": ␛[2J{sentences}")
+    monkeypatch.setattr(Worker, "_outcome", lambda *_: FrameOutcome("rejected", reason + 10_000 * "!"))
+    astrid("queue", "retry", 1)
+    run = astrid.json("run", code=3)["run"]
+    assert astrid("runs", "log", run).splitlines()[1].endswith("!!!…")
+    assert len((tmp_path / "home" / "logs" / "pipeline.log").read_text()) < 5000
 
 
 def test_each_line_of_a_run_that_is_followed_is_told_once(

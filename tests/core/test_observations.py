@@ -41,6 +41,12 @@ def test_registering_again_changes_nothing(store: Store) -> None:
     assert [row.frame for row in rows(store)] == ["n1.fits", "n2.fits"]
 
 
+def test_why_a_frame_is_refused_is_whole_in_the_log(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    reason = "its header has no date; " + 40 * "nor has it a gain; "
+    register(store, [frame_facts(1, state=ObservationState.REJECTED, reason=f"{reason}\x1b[2J")])
+    assert caplog.messages == [f"n1.fits registered as rejected: {reason}␛[2J"]
+
+
 def test_a_header_that_is_read_otherwise_is_believed_where_nothing_was_made_of_the_frame(
     store: Store,
 ) -> None:
