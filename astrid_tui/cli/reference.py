@@ -1,6 +1,6 @@
 """`astrid reference`: the images to subtract from."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from astrid_tui.cli.reference_add import add
 from astrid_tui.cli.reference_build import build
 from astrid_tui.cli.reference_words import record_of
 from core.errors import AstridError
+
+if TYPE_CHECKING:
+    from core.database.tables import Reference
 
 app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -45,12 +48,13 @@ def retire(
 
 @app.command(name="list")
 def list_(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the references, the newest first."""
+    """List the references, the newest first, and whether frames that lie where one does get it."""
     from core.frames import references
 
     rows = references.newest_first(store_of(context, read_only=True))
+    served_by = references.served_by(rows)
     if as_json:
-        print_json([record_of(row) for row in rows])
+        print_json([record_of(row) | {"served_by": served_by[row.id or 0]} for row in rows])
         return
     if not rows:
         print_text("No references yet: `astrid reference add FILE` or `build FILES...` makes one.")
@@ -66,10 +70,17 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
                 f"{row.width}x{row.height}",
                 row.n_frames,
                 row.seeing_px and round(row.seeing_px, 2),
-                "yes" if row.is_current else "no",
+                _use_told(row, served_by[row.id or 0]),
                 row.chosen,
             )
             for row in rows
         ],
         least=(("size",), ("seeing px",), ("field",)),
     )
+
+
+def _use_told(row: "Reference", served_by: int | None) -> str:
+    """Whether frames that lie where a reference does get it, and else why not."""
+    if not row.is_current:
+        return "no, retired"
+    return "yes" if served_by == row.id else f"no, {served_by} is newer"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlmodel import Session, col, select
 
 from core.database.store import Store
@@ -18,7 +21,7 @@ from core.vocabulary import ObservationState
 
 __all__ = [
     "FOLDER", "ReferenceFacts", "add", "best", "choose", "covers", "file_of", "is_similar", "missing",
-    "newest_first", "retire",
+    "newest_first", "retire", "served_by",
 ]  # fmt: skip
 
 Placed = Observation | Reference
@@ -94,8 +97,36 @@ def best(session: Session, observation: Placed) -> Reference | None:
     query = select(Reference).where(
         col(Reference.is_current), col(Reference.filter).is_not_distinct_from(observation.filter)
     )
-    found = [row for row in session.exec(query).all() if covers(row, observation)]
-    return min(found, key=lambda row: _rank(row, observation), default=None)
+    return _best_of(session.exec(query).all(), observation)
+
+
+def served_by(references: Sequence[Reference]) -> dict[int, int | None]:
+    """For each of all references which one `choose` takes for a frame that lies where it does.
+
+    It is itself, or a newer one; none where whatever lies there is retired.
+    """
+    served: dict[int, int | None] = {}
+    for band in {row.filter for row in references}:
+        rows = [row for row in references if row.filter == band]
+        current = [row for row in rows if row.is_current]
+        ra, dec, radius = _places(current)
+        for row, here in zip(rows, _places(rows).T, strict=True):
+            # `covers` looks at one after the other, and of many nearly all are far off.
+            far = separation_deg(here[0], here[1], ra, dec) > 1.01 * radius
+            found = _best_of([current[index] for index in np.flatnonzero(~far)], row)
+            served[row.id or 0] = None if found is None else found.id
+    return served
+
+
+def _places(references: Sequence[Reference]) -> NDArray[np.float64]:
+    """Of each ra, dec and radius in degrees, in three rows; no numbers where it has no WCS."""
+    places = [(row.ra, row.dec, row.radius_deg) for row in references]
+    return np.array(places, dtype=np.float64).reshape(-1, 3).T
+
+
+def _best_of(references: Sequence[Reference], placed: Placed) -> Reference | None:
+    found = [row for row in references if covers(row, placed)]
+    return min(found, key=lambda row: _rank(row, placed), default=None)
 
 
 def covers(reference: Reference, observation: Placed) -> bool:

@@ -1,5 +1,6 @@
 """`astrid reference build` of folders: one command builds a reference of each field, filter and chip."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,13 @@ def test_of_what_is_there_already_frames_that_are_not_in_it_are_told(astrid, mos
     assert "warning: reference 2 is of 2 of 3 frames: `--again` tells why" in astrid.said
 
 
+def uses_listed(astrid: Command) -> dict[int, str]:
+    """What the list says of each reference under "current"."""
+    rows = [re.split(r"\s{2,}", line.strip()) for line in astrid("reference", "list").splitlines()]
+    column = rows[0].index("current")
+    return {int(row[0]): row[column] for row in rows[1:]}
+
+
 def test_a_newer_reference_that_frames_get_is_told(astrid, mosaic, monkeypatch):
     """As of the settings that were tried meanwhile."""
     astrid("reference", "build", mosaic)
@@ -167,7 +175,13 @@ def test_a_newer_reference_that_frames_get_is_told(astrid, mosaic, monkeypatch):
     assert (
         "warning: frames get reference 4, which is newer than 1: `astrid reference retire 4`" in astrid.said
     )
+    rows = {row["id"]: row for row in astrid.json("reference", "list")}
+    assert {number: row["served_by"] for number, row in rows.items()} == {1: 4, 2: 5, 3: 6, 4: 4, 5: 5, 6: 6}
+    assert all(row["is_current"] for row in rows.values())
     astrid("reference", "retire", 4)
+    assert uses_listed(astrid) == {
+        1: "yes", 2: "no, 5 is newer", 3: "no, 6 is newer", 4: "no, retired", 5: "yes", 6: "yes",
+    }  # fmt: skip
     astrid("reference", "build", mosaic)
     assert "newer than 1" not in astrid.said
 

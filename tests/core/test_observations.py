@@ -289,6 +289,24 @@ def test_a_retired_reference_is_not_chosen_until_it_is_added_again(store: Store)
     assert not references.retire(store, 999)
 
 
+def test_of_each_reference_is_told_which_one_frames_where_it_is_get(store: Store) -> None:
+    old, new = add_reference(store, 1), add_reference(store, 2)
+    beside = add_reference(store, 3, dec=DEC + 0.019)  # it covers the others, and is not centred on them
+    green = add_reference(store, 4, filter="g")
+    lost = add_reference(store, 5, filter="z")
+    nowhere = [add_reference(store, number, **NO_SKY) for number in (6, 7)]
+    references.retire(store, lost.id or 0)
+    rows = references.newest_first(store)
+    found = references.served_by(rows)
+    assert found == {
+        old.id: new.id, new.id: new.id, beside.id: beside.id, green.id: green.id, lost.id: None,
+        nowhere[0].id: nowhere[1].id, nowhere[1].id: nowhere[1].id,
+    }  # fmt: skip
+    for row in rows:
+        best = choose(store, row)
+        assert found[row.id or 0] == (best and best.id)
+
+
 def test_frames_wait_for_a_reference_and_come_back_when_it_is_there(store: Store) -> None:
     here, there = add_frames(store, 1), add_frames(store, 2, ra=RA + 5.0)
     for _ in range(2):
