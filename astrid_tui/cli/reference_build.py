@@ -53,7 +53,7 @@ def build(
     """
     settings, store = settings_of(context), store_of(context)
     found = _sorted(files, settings, store, quiet=as_json)
-    work = _Work(store, settings, quiet=as_json, again=again, of=len(found.groups))
+    work = _Work(store, settings, found, quiet=as_json, again=again)
     for note in _told_of(found):
         remark("warning:", note)
     for number, group in enumerate(found.groups, start=1):
@@ -80,11 +80,14 @@ def build(
 class _Work:
     """The references of one command, one after the other: what became of each is told as it is done."""
 
-    def __init__(self, store: "Store", settings: "Settings", *, quiet: bool, again: bool, of: int) -> None:
+    def __init__(
+        self, store: "Store", settings: "Settings", found: "Sorted", *, quiet: bool, again: bool
+    ) -> None:
         from core.frames import references
         from pipeline.calibration.calibrators import masters_of
 
-        self._store, self._settings, self._quiet, self._of = store, settings, quiet, of
+        self._store, self._settings, self._quiet = store, settings, quiet
+        self._of, self._ends = len(found.groups), found.ends
         self._masters = masters_of(store, settings)
         self._there = [] if again else references.newest_first(store)
         self.records: list[Record] = []
@@ -133,6 +136,7 @@ class _Work:
                     progress=report,
                     said=notes,
                     key=key,
+                    ends=self._ends,
                 )
             row, new = references.add(self._store, facts), True
         elif row.n_frames < len(group.frames):
@@ -196,6 +200,7 @@ def _sorted(names: list[str], settings: "Settings", store: "Store", *, quiet: bo
     from pipeline.diff import split_extension
     from pipeline.intake.ingest import find_files
     from pipeline.reference.groups import Group, Sorted, sort_frames
+    from pipeline.reference.told_apart import ends_of
 
     asked = [split_extension(name) for name in names]
     if all(extension is None for _, extension in asked):
@@ -207,7 +212,8 @@ def _sorted(names: list[str], settings: "Settings", store: "Store", *, quiet: bo
         for path, extension in asked
         for file in ([path] if extension is not None else find_files([path]))
     ]
-    return Sorted([Group(None, None, None, None, frames=list(dict.fromkeys(images)))], {}, 0)
+    group = Group(None, None, None, None, frames=list(dict.fromkeys(images)))
+    return Sorted([group], {}, 0, ends_of(path for path, _ in images))
 
 
 def _reported(files: list[Path], report: "Progress") -> Iterator[Path]:

@@ -21,6 +21,7 @@ from pipeline.files.fits_selection import Refusal
 from pipeline.files.outlines import Outline, outlines
 from pipeline.intake.ingest import footprint
 from pipeline.reference.references import Named
+from pipeline.reference.told_apart import called, ends_of
 
 Cone = tuple[float, float, float]  # ra, dec and radius, in degrees
 
@@ -82,14 +83,17 @@ class Sorted:
     ----------
     groups : list of Group
     refused : dict
-        The names of images that cannot be used, and why.
+        By what images that cannot be used are called, why.
     calibrators : int
         Biases, darks and flats among them.
+    ends : dict
+        By path what tells a file from the others (`pipeline.reference.told_apart`).
     """
 
     groups: list[Group]
     refused: dict[str, str]
     calibrators: int
+    ends: dict[Path, str]
 
 
 def sort_frames(files: Iterable[Path], settings: Settings, known: Sequence[Calibrator] = ()) -> Sorted:
@@ -106,13 +110,15 @@ def sort_frames(files: Iterable[Path], settings: Settings, known: Sequence[Calib
     """
     groups: list[Group] = []
     unplaced: list[tuple[Outline, list[str]]] = []
-    refused: dict[str, str] = {}
+    refused: list[tuple[Path, Refusal]] = []
+    paths: list[Path] = []
     calibrators = 0
     for path in files:
+        paths.append(path)
         content = content_hash(path)
         for each in outlines(path, settings.camera.keywords):
             if isinstance(each, Refusal):
-                refused[each.name] = each.reason
+                refused.append((path, each))
                 continue
             if each.exposure.kind is not FrameKind.SCIENCE:
                 calibrators += 1
@@ -125,7 +131,9 @@ def sort_frames(files: Iterable[Path], settings: Settings, known: Sequence[Calib
                 _add(groups, each, place, marks)
     for each, marks in unplaced:
         _add(groups, each, None, marks)
-    return Sorted(groups, refused, calibrators)
+    ends = ends_of(paths)
+    told = {called(each.name, path, ends): each.reason for path, each in refused}
+    return Sorted(groups, told, calibrators, ends)
 
 
 def _add(groups: list[Group], frame: Outline, place: Cone | None, marks: list[str]) -> None:

@@ -29,6 +29,7 @@ from pipeline.pairing import is_same_exposure
 from pipeline.reference.coadd import build
 from pipeline.reference.prepare import calibrated, prepare_image
 from pipeline.reference.reference_file import ReferenceImage, key_of, write
+from pipeline.reference.told_apart import Ends, called, ends_of, file_part
 
 Progress = Callable[[int, int, str], None]
 Named = tuple[Path, int | str | None]  # a file, and which of its images
@@ -99,9 +100,10 @@ class Built(NamedTuple):
     facts : ReferenceFacts
         For `core.frames.references.add`.
     skipped : dict
-        The names of frames that could not be used, and why. Another copy of one that is used is none of them.
+        By what frames that could not be used are called, why. Another copy of one that is used is none of
+        them.
     partly : dict
-        The names of frames of which a part is left out, and a sentence on each.
+        By what frames are called of which a part is left out, a sentence on each.
     """
 
     facts: ReferenceFacts
@@ -117,6 +119,7 @@ def from_frames(
     progress: Progress | None = None,
     said: list[str] | None = None,
     key: str | None = None,
+    ends: Ends | None = None,
 ) -> Built:
     """Make a reference as the weighted mean of several frames of one field and filter.
 
@@ -134,6 +137,9 @@ def from_frames(
         Takes what is to be told of the files, as of one file `from_file` tells it.
     key : str, optional
         By which `built_before` finds it again.
+    ends : mapping, optional
+        What tells the files from others (`pipeline.reference.told_apart`), for what is told of them; without,
+        from one another.
 
     Raises
     ------
@@ -141,6 +147,9 @@ def from_frames(
         Fewer than two frames can be used together, or they are of different filters.
     """
     report = progress or (lambda _done, _total, _what: None)
+    own = ends_of(each[0] if isinstance(each, tuple) else each for each in paths)
+    ends = ends or own
+    sources: dict[str, str] = {}
     frames: list[Measured] = []
     skipped: dict[str, str] = {}
     copies: dict[str, str] = {}
@@ -148,10 +157,10 @@ def from_frames(
     steps = 2 * len(paths)
     for done, each in enumerate(paths):
         path, extension = each if isinstance(each, tuple) else (each, None)
-        name = path.name if extension is None else f"{path.name}[{extension}]"
+        name = ends[path] if extension is None else f"{ends[path]}[{extension}]"
         report(done, steps, name)
         try:
-            measured = _measured(path, extension, settings, masters_for)
+            measured = _measured(path, extension, settings, masters_for, ends=ends)
         except FrameRefused as refused:
             skipped[name] = str(refused)
             continue
@@ -160,6 +169,8 @@ def from_frames(
             copies[name] = f"it holds the exposure of {twin.frame.exposure.name}, which is taken once"
             continue
         frames.append(measured)
+        told = measured.frame.exposure.name
+        sources[told] = own[path] + told.removeprefix(ends[path])
         for note in measured.frame.notes:
             notes.setdefault(note, []).append(name)
     if said is not None:
@@ -178,10 +189,10 @@ def from_frames(
     image, unaligned, partly = build(
         frames, settings, lambda done, _total, what: report(len(paths) + done, steps, what)
     )
+    image = replace(image, key=key, names=tuple(sources[name] for name in image.names))
     chosen = f"coadd of {len(image.names)} frames on the grid of {image.names[0]}"
     if partly:
         chosen += f", without parts of {len(partly)}"
-    image = replace(image, key=key)
     facts = _kept(image, min(each.fwhm for each in frames), chosen, settings)
     return Built(facts, skipped | unaligned, partly)
 
@@ -189,9 +200,9 @@ def from_frames(
 def built_before(
     references: Iterable[Reference], key: str, names: Collection[str], settings: Settings
 ) -> Reference | None:
-    """The coadd in use that `from_frames` made with a key, of frames of these names, if its file is there."""
+    """The coadd in use that `from_frames` made with a key, of files of these names, if its file is there."""
     for row in references:
-        may_be = row.is_current and row.n_frames > 1 and set(names).issuperset(row.sources)
+        may_be = row.is_current and row.n_frames > 1 and set(names).issuperset(map(file_part, row.sources))
         if may_be and key_of(file_of(row.path, settings.home)) == key:
             return row
     return None
@@ -209,11 +220,13 @@ def _measured(
     *,
     band: str | None = None,
     field: str | None = None,
+    ends: Ends | None = None,
 ) -> Measured:
     raw = read_frame(path, extension, settings.camera.keywords)
     said = raw.exposure
     exposure = replace(
         said,
+        name=called(said.name, path, ends) if ends else said.name,
         filter=said.filter if band is None else band,
         field=said.field if field is None else field,
     )

@@ -216,6 +216,45 @@ def test_a_part_of_a_frame_that_is_left_out_is_told(astrid, mosaic):
     assert "it takes a third frame to tell which is right" in astrid.said
 
 
+def test_frames_of_one_name_are_told_apart_by_their_folders(astrid, mosaic):
+    """As cameras give the names of one night again in the next."""
+    changed(
+        mosaic / "exp0.fits", 3, lambda data: np.vstack([data[:175], np.roll(data[175:], (9, 6), (0, 1))])
+    )
+    for number in range(2):
+        night = mosaic / f"night{number}"
+        night.mkdir()
+        (mosaic / f"exp{number}.fits").rename(night / "exp.fits")
+        (night / "broken.fits").write_bytes(b"SIMPLE  =                    T")
+    built = astrid.json("reference", "build", mosaic, code=3)
+    assert {*built["skipped"]} == {"night0/broken.fits", "night1/broken.fits"}
+    assert {*built["partly"]} == {"night0/exp.fits[3]", "night1/exp.fits[3]"}
+    assert [{*row["sources"]} for row in built["references"]] == [
+        {f"night0/exp.fits[{n}]", f"night1/exp.fits[{n}]"} for n in (1, 2, 3)
+    ]
+    again = astrid.json("reference", "build", mosaic, code=3)
+    assert [row["new"] for row in again["references"]] == [False] * 3
+    mosaic.rename(mosaic.with_name("elsewhere"))
+    moved = astrid.json("reference", "build", mosaic.with_name("elsewhere"), code=3)
+    assert [row["new"] for row in moved["references"]] == [False] * 3
+
+
+def test_frames_of_one_name_in_several_references_are_told_apart_too(astrid, chips, tmp_path):
+    (new, ref), header = chips["CCD1"]
+    header = header.copy()
+    header["INSTRUME"] = "WIDE"
+    for band in "gr":
+        (tmp_path / "singles" / band).mkdir(parents=True)
+        header["FILTER"] = band
+        for exposure, data in enumerate([new, ref, new * np.nan]):
+            header["MJD-OBS"] = 60000.25 + exposure
+            fits.writeto(tmp_path / "singles" / band / f"{exposure}.fits", data, header)
+    built = astrid.json("reference", "build", tmp_path / "singles", code=3)
+    assert {*built["skipped"]} == {"g/2.fits", "r/2.fits"}
+    assert [{*row["sources"]} for row in built["references"]] == [{"0.fits", "1.fits"}] * 2
+    assert [row["chosen"] for row in built["references"]] == ["coadd of 2 frames on the grid of 1.fits"] * 2
+
+
 def test_of_one_group_the_facts_stand_by_themselves(astrid, mosaic):
     """As they did when a command built one reference; images that are named make one."""
     built = astrid.json("reference", "build", f"{mosaic}/exp0.fits[CCD1]", f"{mosaic}/exp1.fits[1]")
