@@ -7,49 +7,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pipeline.simulate.pair import simulate_pair
 from tests.astrid_tui.command import Command
-
-SIDE = 256
-CHIPS = ("CCD1", "CCD2", "CCD3")
-
-
-@pytest.fixture(scope="module")
-def chips():
-    """By chip the pixels of two exposures, and the header of its place on the sky."""
-    made = {}
-    for number, chip in enumerate(CHIPS):
-        pair = simulate_pair(SIDE, 40 + number, n_stars=300, n_transients=0)
-        header = pair.wcs_ref.to_header()
-        header["CRVAL2"] += 0.06 * number  # of a field of 0.043 degrees
-        header["GAIN"], header["RDNOISE"], header["EXPTIME"] = 1.0, 6.0, 60.0
-        made[chip] = (pair.new, pair.ref), header
-    return made
-
-
-@pytest.fixture
-def astrid(tmp_path, monkeypatch, capsys) -> Command:
-    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    command = Command(monkeypatch, capsys.readouterr)
-    command("init")
-    return command
-
-
-@pytest.fixture
-def mosaic(chips, tmp_path) -> Path:
-    """A folder of two files of three extensions."""
-    folder = tmp_path / "mosaic"
-    folder.mkdir()
-    for exposure in range(2):
-        first = fits.PrimaryHDU()
-        first.header["INSTRUME"], first.header["FILTER"], first.header["OBJECT"] = "WIDE", "r", "M 31"
-        first.header["MJD-OBS"] = 60000.25 + exposure
-        images = [
-            fits.ImageHDU(pixels[exposure], header, name=chip) for chip, (pixels, header) in chips.items()
-        ]
-        fits.HDUList([first, *images]).writeto(folder / f"exp{exposure}.fits")
-    return folder
+from tests.astrid_tui.mosaics import CHIPS, SIDE
 
 
 def changed(path: Path, extension: int, change) -> None:
