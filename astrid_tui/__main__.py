@@ -82,9 +82,10 @@ def _end(end: SystemExit) -> NoReturn:
 
 
 def _tell(sentence: str, code: int) -> None:
+    from astrid_tui.cli.wrapping import on_screen
     from core.text import safe_text
 
-    print(f"astrid: {safe_text(sentence, limit=2000)}", file=sys.stderr)  # noqa: T201
+    print(on_screen(f"astrid: {safe_text(sentence, limit=2000)}", sys.stderr), file=sys.stderr)  # noqa: T201
     if "--json" in sys.argv:
         with suppress(OSError):  # it may be the very stream that failed
             _tell_json(sentence, code)

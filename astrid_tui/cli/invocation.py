@@ -9,13 +9,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -177,31 +176,34 @@ def print_json(value: Any) -> None:
 
 
 def print_text(*fields: object) -> None:
-    """Print one line, made safe for the terminal."""
-    from core.text import SENTENCES, safe_text
-
-    typer.echo(" ".join(safe_text(field, limit=SENTENCES) for field in fields))
+    """Print one line, made safe for the terminal; there it goes on in the next where it is too long."""
+    typer.echo(_told(fields, sys.stdout))
 
 
 def print_item(head: str, text: object) -> None:
     """Print a text behind a head, made safe; on a terminal it goes on below itself where it is too long."""
+    from astrid_tui.cli.wrapping import columns_of, in_words
     from core.text import SENTENCES, safe_text
 
     told: list[str] = [safe_text(text, limit=SENTENCES)]
-    if sys.stdout.isatty() and (room := shutil.get_terminal_size().columns - len(head) - 1) > len(head):
-        from textwrap import wrap
-
-        told = wrap(told[0], room, break_long_words=False, break_on_hyphens=False) or told
+    columns = columns_of(sys.stdout)
+    if columns is not None and (room := columns - len(head) - 1) > len(head):
+        told = in_words(told[0], room)
     for number, line in enumerate(told):
         typer.echo(f"{' ' * len(head) if number else head} {line}".rstrip())
 
 
 def remark(*fields: object) -> None:
     """Say something beside the result, on standard error, if that can be written to."""
+    with said_if_possible():
+        typer.echo(_told(fields, sys.stderr), err=True)
+
+
+def _told(fields: Sequence[object], stream: TextIO) -> str:
+    from astrid_tui.cli.wrapping import on_screen
     from core.text import SENTENCES, safe_text
 
-    with said_if_possible():
-        typer.echo(" ".join(safe_text(field, limit=SENTENCES) for field in fields), err=True)
+    return on_screen(" ".join(safe_text(field, limit=SENTENCES) for field in fields), stream)
 
 
 @contextmanager
@@ -232,6 +234,7 @@ def print_table(
     from rich.cells import cell_len, set_cell_size
 
     from astrid_tui.cli.figures import aligned, is_of_numbers
+    from astrid_tui.cli.wrapping import columns_of
     from core.text import SENTENCES, safe_text
 
     columns = [[row[i] for row in rows] for i in range(len(headings))]
@@ -243,7 +246,7 @@ def print_table(
         for row in told
     ]
     shown: Sequence[int] = range(len(headings))
-    screen = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    screen = columns_of(sys.stdout)
     if screen is not None:
         from astrid_tui.cli.fitting import fitted, in_lines, parts
 

@@ -6,6 +6,7 @@ from rich.cells import cell_len
 from astrid_tui.cli import invocation
 from astrid_tui.cli.candidates import LEAST
 from astrid_tui.cli.fitting import fitted, in_lines, parts, shortened
+from astrid_tui.cli.wrapping import in_words
 
 HEADINGS = (
     "id", "object", "frame", "ra", "dec", "x", "y", "filter", "snr", "mag", "score", "verdict", "tracklet",
@@ -147,3 +148,37 @@ def test_a_sentence_of_wide_characters_goes_on_in_the_next_line():
     lines = in_lines([["7", reason]], 30)
     assert "".join(line[-1] for line in lines) == reason
     assert max(cell_len(line[-1]) for line in lines) <= 30
+
+
+def test_a_long_sentence_breaks_at_blanks_on_a_terminal_alone(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    command = "`astrid init --config night.toml`"
+    sentence = f"there is no store in /data/a night/astrid.db yet: run {command} to make one"
+    for say, stream in ((invocation.print_text, "stdout"), (invocation.remark, "stderr")):
+        say(sentence)
+        assert "".join(capsys.readouterr()) == f"{sentence}\n"
+        with monkeypatch.context() as terminal:
+            terminal.setattr(getattr(invocation.sys, stream), "isatty", lambda: True)
+            say(sentence)
+        assert "".join(capsys.readouterr()).splitlines() == [
+            "there is no store in /data/a",
+            "night/astrid.db yet: run",
+            f"{command} to",
+            "make one",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("  a     b", ["  a     b"]),
+        ("  frame     m31-0001", ["  frame", "m31-0001"]),
+        ("a `b c d e f g h i j` k", ["a", "`b c d e f g h i j`", "k"]),  # to be copied in one piece
+        ("a lone ` is none", ["a lone ` is", "none"]),
+        ("/data/m31/0001.fits", ["/data/m31/0001.fits"]),
+        ("基準画像 に 位置", ["基準画像 に", "位置"]),
+        ("", [""]),
+    ],
+)
+def test_words_stay_whole(text, lines):
+    assert in_words(text, 12) == lines
