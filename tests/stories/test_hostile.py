@@ -5,7 +5,9 @@ import unicodedata
 import pytest
 from sqlalchemy import String, select, text, update
 from sqlmodel import SQLModel
+from typer.testing import CliRunner
 
+from astrid_tui.cli.app import app
 from core.database.tables import Candidate, CandidateMatch, SkyObject
 from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
@@ -28,11 +30,13 @@ KEPT = {
 COMMANDS = (
     "status", "doctor", "queue list", "queue show 1", "reference list", "runs list", "runs show 1",
     "runs log 1", "candidates list", "candidates show 1", "candidates experts", "candidates disagreements",
-    "candidates stats", "candidates filters", "candidates tns --dry-run", "objects show 1",
-    "objects lightcurve 1", "objects list", "objects tracklets", "show 1 --drawing ascii", "catalog list",
-    "models list", "health list", "health check", "why 10.6847 41.2688", "forced 10.6847 41.2688",
-    "power", "db check",
+    "candidates stats", "candidates filters", "candidates tns", "candidates mpc", "candidates fakes",
+    "candidates search 1", "objects show 1", "objects lightcurve 1", "objects list", "objects tracklets",
+    "show 1 --drawing ascii", "chart 1", "catalog list", "catalog near 10.6847 41.2688", "models list",
+    "models trainings", "models drift", "health list", "health check", "prefect status", "keys",
+    "why 10.6847 41.2688", "forced 10.6847 41.2688", "power", "db check",
 )  # fmt: skip
+ANSWERS = f"o\nrepeat\nr\nnote {CORPUS.splitlines()[0]}\nundo\nredo\nx\nhelp\nq\n"  # to --linear
 KEYS = (
     "1", "enter", "escape", "2", "enter", "escape", "4", "5", "6", "enter", "escape",
     "3", "o", "escape", "j", "f", "comma", "escape", "question_mark", "escape",
@@ -114,6 +118,14 @@ def test_no_command_lets_it_through(night, monkeypatch, capsys):
             assert "Traceback" not in out + astrid.said
             shows += "nothing]" in out
     assert shows >= SHOWS
+
+
+def test_the_review_line_by_line_lets_nothing_through(night):
+    done = CliRunner().invoke(app, ["review", "--linear"], input=ANSWERS)
+    assert done.exit_code == 0, done.output
+    assert "nothing]" in done.output
+    assert "The note is kept." in done.output
+    assert harmful(done.output) == []
 
 
 async def test_no_screen_lets_it_through(night, tmp_path):
