@@ -161,7 +161,7 @@ class AssociateSettings(Section):
 
 
 class CatalogSettings(Section):
-    """How far from a candidate something known may be and still be told as its match."""
+    """How far from a candidate something known may be and still be told as its match; and zeropoints."""
 
     star_arcsec: float = Field(10.0, gt=0)
     variable_arcsec: float = Field(5.0, gt=0)
@@ -170,6 +170,7 @@ class CatalogSettings(Section):
     galaxy_arcsec: float = Field(10.0, gt=0)  # where its catalogue gives no size
     solar_arcsec: float = Field(10.0, gt=0)  # besides three times the uncertainty of the orbit
     reference_arcsec: float = Field(10.0, gt=0)
+    colour_term: bool = False  # of zeropoints, where the stars' catalogue has a second band
 
 
 class TrackletSettings(Section):

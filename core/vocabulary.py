@@ -7,6 +7,7 @@ and labels before the store is open.
 from enum import StrEnum
 from typing import NamedTuple
 
+COLOUR_TERM = "colour term"  # in where a zeropoint is from, before that term
 OWN = "astrid"  # the source of what was detected on our own differences; others are surveys
 
 

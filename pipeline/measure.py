@@ -65,7 +65,8 @@ def measure_calibrated(frame: Frame, settings: Settings, clock: StageClock) -> M
 def compared(frame: Frame, stars: Stars, settings: Settings, psf: PsfModel | None = None) -> FieldStars:
     """What the star catalogues of this machine say of a frame; nothing where they cannot be read."""
     try:
-        return compare(frame, stars, KnownSky.of(settings).library, psf)
+        known = KnownSky.of(settings)
+        return compare(frame, stars, known.library, psf, colour_term=known.limits.colour_term)
     except (CatalogError, OSError, ValueError) as error:
         log.warning("%s is not compared with star catalogues: %s", frame.exposure.name, error)
         return FieldStars()

@@ -97,7 +97,7 @@ def with_catalog(quality: QualityFacts, found: FieldStars) -> QualityFacts:
         quality = replace(
             quality,
             zeropoint=told.value,
-            zeropoint_from=f"{told.catalog} {told.band}",
+            zeropoint_from=told.origin,
             zeropoint_scatter=told.scatter,
             zeropoint_stars=told.n_stars,
             mag_system=told.mag_system,

@@ -1,8 +1,9 @@
 """A frame's stars beside a catalogue's: its zeropoint, and how well its WCS fits the sky.
 
-No colour term is fitted. A zeropoint is of the catalogue's band as it is: for a filter of the same name,
-or for a frame without a filter; stars of other colours than the mean are off by what a colour term would
-take out, which widens the scatter that is told.
+Unless it is asked for, no colour term is fitted. A zeropoint is of the catalogue's band as it is: for a
+filter of the same name, or for a frame without a filter; stars of other colours than the mean are off by
+what a colour term would take out, which widens the scatter that is told. With a colour term the zeropoint
+is that of a source of colour 0 in the catalogue's system of magnitudes.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from core.catalogs.library import Catalog, Library
 from core.catalogs.zones import MAS_PER_DEG
 from core.epochs import J2000_MJD
 from core.objects.sky import separation_deg
-from core.vocabulary import MaskPlane
+from core.vocabulary import COLOUR_TERM, MaskPlane
 from pipeline.frame import Frame, PsfModel, Stars
+from pipeline.known.colour_term import colour_of
+from pipeline.known.colour_term import fit as fitted
 from pipeline.known.reference_sources import enclosed
 from pipeline.quantile import MAD_TO_SIGMA
 from pipeline.stellar.stars import stellar_fwhm
@@ -57,6 +60,10 @@ class Zeropoint:
     n_stars : int
     catalog, band : str
     mag_system : str or None
+    colour_term : float or None
+        Magnitudes a magnitude of `colour`; none was fitted where it is none.
+    colour : str or None
+        Such as ``g-r``.
     """
 
     value: float
@@ -65,6 +72,16 @@ class Zeropoint:
     catalog: str
     band: str
     mag_system: str | None
+    colour_term: float | None = None
+    colour: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """The catalogue and its band, and the colour term if there is one."""
+        told = f"{self.catalog} {self.band}"
+        if self.colour_term is None:
+            return told
+        return f"{told}, {COLOUR_TERM} {self.colour_term:+.3f} of {self.colour}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +147,23 @@ class _Known:
     x: Values
     y: Values
     mag: Values
+    colour: Values | None = None  # where it was asked for, and the catalogue has another band
+
+    def take(self, which: Whole) -> _Known:
+        """Some of them."""
+        colour = None if self.colour is None else self.colour[which]
+        ra, dec, x, y, mag = (each[which] for each in (self.ra, self.dec, self.x, self.y, self.mag))
+        return _Known(ra, dec, x, y, mag, colour)
 
 
-def compare(frame: Frame, stars: Stars, library: Library, psf: PsfModel | None = None) -> FieldStars:
+def compare(
+    frame: Frame,
+    stars: Stars,
+    library: Library,
+    psf: PsfModel | None = None,
+    *,
+    colour_term: bool = False,
+) -> FieldStars:
     """Compare a frame with the star catalogue that has most to say of it.
 
     Parameters
@@ -143,13 +174,16 @@ def compare(frame: Frame, stars: Stars, library: Library, psf: PsfModel | None =
     library : Library
     psf : PsfModel, optional
         Of the frame. With it a star's flux is that of a PSF fit; without, what a wide aperture holds.
+    colour_term : bool
+        Fit one, where the catalogue has a second band and its stars tell it.
     """
     if frame.wcs is None or len(stars) < LEAST:
         return FieldStars()
     found: list[tuple[int, FieldStars]] = []
     for catalog in library.catalogs("stars"):
         band = band_of(frame.exposure.filter, catalog.bands)
-        known = _in_frame(frame, catalog, band or (catalog.bands[0] if catalog.bands else None))
+        colour = colour_of(band, catalog.bands) if colour_term and band is not None else None
+        known = _in_frame(frame, catalog, band or (catalog.bands[0] if catalog.bands else None), colour)
         if known is None or len(known.x) < LEAST:
             continue
         here, there, astrometry = _matched(frame, stars, known, catalog)
@@ -157,7 +191,7 @@ def compare(frame: Frame, stars: Stars, library: Library, psf: PsfModel | None =
         if band is not None and len(here) >= LEAST:
             lonely = _lonely(known, there, stellar_fwhm(stars))
             zeropoint = _zeropoint(
-                frame, stars.take(here[lonely]), known.mag[there[lonely]], psf, catalog, band
+                frame, stars.take(here[lonely]), known.take(there[lonely]), psf, catalog, band, colour
             )
         found.append((astrometry.n_stars, FieldStars(astrometry, zeropoint)))
     return max(found, key=lambda each: (each[1].zeropoint is not None, each[0]), default=(0, FieldStars()))[1]
@@ -190,7 +224,9 @@ def _sloan_words(name: str) -> str:
     return f"{head.lower()}{letter if not head else letter.lower()}"
 
 
-def _in_frame(frame: Frame, catalog: Catalog, band: str | None) -> _Known | None:
+def _in_frame(
+    frame: Frame, catalog: Catalog, band: str | None, colour: tuple[str, str] | None
+) -> _Known | None:
     """The brightest stars of a catalogue within a frame."""
     if frame.wcs is None:
         return None
@@ -202,7 +238,7 @@ def _in_frame(frame: Frame, catalog: Catalog, band: str | None) -> _Known | None
         return None
     radius = float(separation_deg(sky[1:, 0], sky[1:, 1], sky[0, 0], sky[0, 1]).max())
     years = catalog.years_to(np.array([frame.exposure.mjd or J2000_MJD]))
-    ra, dec, mag = [], [], []
+    ra, dec, mag, colours = [], [], [], []
     for part in catalog.parts:
         reach = radius + part.motion_mas * abs(float(years[0])) / MAS_PER_DEG
         for _, rows in part.table.pairs(sky[:1, 0], sky[:1, 1], np.array([reach])):
@@ -212,6 +248,9 @@ def _in_frame(frame: Frame, catalog: Catalog, band: str | None) -> _Known | None
             ra.append(np.degrees(np.arctan2(places[:, 1], places[:, 0])) % 360.0)
             dec.append(np.degrees(np.arcsin(np.clip(places[:, 2], -1.0, 1.0))))
             mag.append(part.table.values(f"mag_{band}", chosen))
+            if colour is not None:
+                blue, red = (part.table.values(f"mag_{each}", chosen) for each in colour)
+                colours.append(blue - red)
     if not ra:
         return None
     all_ra, all_dec, all_mag = (np.concatenate(each) for each in (ra, dec, mag))
@@ -220,7 +259,8 @@ def _in_frame(frame: Frame, catalog: Catalog, band: str | None) -> _Known | None
     inside = (x > -margin) & (x < width + margin) & (y > -margin) & (y < height + margin)
     order = np.flatnonzero(inside)
     order = order[np.argsort(all_mag[order], kind="stable")][:BRIGHTEST]
-    return _Known(all_ra[order], all_dec[order], x[order], y[order], all_mag[order])
+    all_colours = np.concatenate(colours)[order] if colours else None
+    return _Known(all_ra[order], all_dec[order], x[order], y[order], all_mag[order], all_colours)
 
 
 def _matched(frame: Frame, stars: Stars, known: _Known, catalog: Catalog) -> tuple[Whole, Whole, Astrometry]:
@@ -301,15 +341,26 @@ def _lonely(known: _Known, which: Whole, fwhm: float) -> NDArray[np.bool_]:
 
 
 def _zeropoint(
-    frame: Frame, stars: Stars, mag: Values, psf: PsfModel | None, catalog: Catalog, band: str
+    frame: Frame,
+    stars: Stars,
+    known: _Known,
+    psf: PsfModel | None,
+    catalog: Catalog,
+    band: str,
+    colour: tuple[str, str] | None,
 ) -> Zeropoint | None:
     """The magnitude of one electron by stars that are fit to tell it."""
-    fit = (stars.mask == 0) & (stars.flux > 20.0 * stars.flux_err) & np.isfinite(mag)
+    fit = (stars.mask == 0) & (stars.flux > 20.0 * stars.flux_err) & np.isfinite(known.mag)
     light = all_light(frame, stars, psf)
     fit &= np.isfinite(light) & (light > 0)
     if np.count_nonzero(fit) < LEAST:
         return None
-    values = mag[fit] + 2.5 * np.log10(light[fit])
+    values = known.mag[fit] + 2.5 * np.log10(light[fit])
+    of = (catalog.name, band, catalog.mag_system)
+    if colour is not None and known.colour is not None:
+        line = fitted(values, known.colour[fit])
+        if line is not None:
+            return Zeropoint(line.value, line.scatter, line.n_stars, *of, line.term, "-".join(colour))
     for _ in range(5):
         middle, spread = float(np.median(values)), max(_robust_sigma(values), 0.005)
         kept = values[np.abs(values - middle) < 3.0 * spread]
@@ -317,7 +368,7 @@ def _zeropoint(
             break
         values = kept
     value, scatter = float(np.median(values)), _robust_sigma(values)
-    return Zeropoint(value, scatter, len(values), catalog.name, band, catalog.mag_system)
+    return Zeropoint(value, scatter, len(values), *of)
 
 
 def all_light(frame: Frame, stars: Stars, psf: PsfModel | None) -> Values:

@@ -60,7 +60,9 @@ class KnownSky:
     @property
     def state(self) -> str:
         """A hash of all that decides an answer: answers of the same state are the same."""
-        return self.library.state(self.limits.model_dump(mode="json"), self.site, SITES, ATLAS)
+        return self.library.state(
+            self.limits.model_dump(mode="json", exclude={"colour_term"}), self.site, SITES, ATLAS
+        )
 
     def match(
         self, ra: Values, dec: Values, mjd: Values, sites: Sequence[Site | None] | None = None

@@ -48,7 +48,8 @@ def _prepared(reference_id: int, _content: str, path: Path, psf_degree: int) -> 
 
 def calibrated(prepared: PreparedReference, settings: Settings) -> PreparedReference:
     """A reference with the zeropoint of its PSF by a star catalogue; as it is where none tells."""
-    key = ("zeropoint", KnownSky.of(settings).state)
+    known = KnownSky.of(settings)
+    key = ("zeropoint", known.state, known.limits.colour_term)
     if key not in prepared.caches:
         prepared.caches[key] = compared(prepared.frame, prepared.stars, settings, prepared.psf).zeropoint
     found = prepared.caches[key]

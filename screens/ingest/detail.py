@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.epochs import unix_of
 from core.frames.registration import registration_words
 from core.text import counted
-from core.vocabulary import ObservationState
+from core.vocabulary import COLOUR_TERM, ObservationState
 from screens.ages import ago, length, moment, work
 from screens.ingest.depth import depth_facts
 from screens.ingest.view import STATE_TONES, end_of
@@ -202,7 +202,7 @@ def _quality(page: DetailPage) -> Iterator[Line]:
     if quality.n_stars is not None:
         yield _fact("stars", str(quality.n_stars))
     if quality.zeropoint is not None:
-        yield _fact("zeropoint", _zeropoint(quality))
+        yield _fact("zeropoint", zeropoint_words(quality))
     if quality.limit_mag is not None:
         yield _fact("depth", f"{quality.limit_mag:.2f} mag, 5σ")
     if quality.masked_fraction is not None:
@@ -215,14 +215,15 @@ def _quality(page: DetailPage) -> Iterator[Line]:
         yield _fact("WCS", f"{offset} by {quality.wcs_stars} stars of {quality.wcs_catalog}")
 
 
-def _zeropoint(quality: Quality) -> str:
-    """The zeropoint, and where it is from; one of a catalogue has no colour term."""
+def zeropoint_words(quality: Quality) -> str:
+    """The zeropoint, and where it is from; one of a catalogue says whether it has a colour term."""
     system = f" {quality.mag_system}" if quality.mag_system else ""
     text = f"{quality.zeropoint:.2f} mag{system}"
     if quality.zeropoint_stars is None or quality.zeropoint_scatter is None:
         return text + (f", {quality.zeropoint_from}" if quality.zeropoint_from else "")
     stars = f"{quality.zeropoint_stars} stars of {quality.zeropoint_from}"
-    return f"{text} ± {quality.zeropoint_scatter:.2f}, {stars}, no colour term"
+    without = "" if f", {COLOUR_TERM} " in (quality.zeropoint_from or "") else f", no {COLOUR_TERM}"
+    return f"{text} ± {quality.zeropoint_scatter:.2f}, {stars}{without}"
 
 
 def _subtraction(page: DetailPage) -> Iterator[Line]:

@@ -16,6 +16,7 @@ from core.settings import Settings
 from core.settings_sections import QualitySettings
 from pipeline.clock import StageClock
 from pipeline.frame import Frame, FrameRefused
+from pipeline.known.colour_term import colour_of
 from pipeline.known.field_stars import band_of, compare, moffat_share
 from pipeline.measure import measure_calibrated
 from pipeline.reference.prepare import calibrated, prepare_image
@@ -94,6 +95,58 @@ def test_a_few_variables_and_wrong_magnitudes_do_not_move_it(library: Library, t
     added(library, write_csv(tmp_path / "odd.csv", **columns), kind="stars")
     found = compare(frame, find_stars(frame), library).zeropoint
     assert found.value == pytest.approx(ZEROPOINT, abs=0.03)
+
+
+@pytest.mark.parametrize("term", [0.12, -0.2])
+def test_a_colour_term_is_fitted_where_it_is_asked_for(library: Library, tmp_path: Path, term: float) -> None:
+    frame, truth = exposed()
+    random = np.random.default_rng(5)
+    colour = random.uniform(0.2, 1.8, len(truth.flux))
+    inst = ZEROPOINT - 2.5 * np.log10(truth.flux)
+    mag = inst + term * colour + random.normal(0.0, 0.01, len(colour))
+    mag[::7] += 1.0  # variables
+    ra, dec = wcs().all_pix2world(truth.x, truth.y, 0)
+    columns = gaia(ra % 360.0, dec, rmag=mag, gmag=mag + colour)
+    del columns["phot_g_mean_mag"]
+    added(library, write_csv(tmp_path / "two.csv", **columns), kind="stars", mag_system="ab")
+    stars = find_stars(frame)
+    psf = estimate_psf(frame, stars, 0)
+    plain = compare(frame, stars, library, psf).zeropoint
+    assert plain.value == pytest.approx(ZEROPOINT + term * np.median(colour), abs=0.04)
+    assert (plain.colour_term, plain.origin) == (None, "two r")
+    found = compare(frame, stars, library, psf, colour_term=True).zeropoint
+    assert found.value == pytest.approx(ZEROPOINT, abs=0.02)
+    assert found.colour_term == pytest.approx(term, abs=0.015)
+    assert found.scatter < 0.5 * plain.scatter
+    assert found.origin == f"two r, colour term {found.colour_term:+.3f} of g-r"
+
+
+def test_stars_of_one_colour_or_a_catalogue_of_one_band_tell_no_colour_term(
+    library: Library, tmp_path: Path
+) -> None:
+    frame, truth = exposed()
+    catalogue(library, tmp_path, truth)
+    stars = find_stars(frame)
+    found = compare(frame, stars, library, colour_term=True).zeropoint
+    assert found == compare(frame, stars, library).zeropoint
+    mag = ZEROPOINT - 2.5 * np.log10(truth.flux)
+    catalogue(library, tmp_path, truth, name="grey", gmag=mag + 0.6, noise=0.0)
+    grey = compare(frame, stars, library, colour_term=True).zeropoint
+    assert grey.colour_term is None
+
+
+@pytest.mark.parametrize(
+    ("band", "bands", "expected"),
+    [
+        ("r", ["g", "r", "i"], ("g", "r")),
+        ("g", ["r", "g"], ("g", "r")),
+        ("G", ["G", "BP", "RP"], ("BP", "G")),
+        ("r", ["r"], None),
+        ("mag", ["mag", "r"], None),
+    ],
+)
+def test_the_colour_is_that_of_the_band_and_its_neighbour(band, bands, expected) -> None:
+    assert colour_of(band, bands) == expected
 
 
 @pytest.mark.parametrize("offset", [(0.0, 0.0), (3.0, -1.5), (-20.0, 10.0), (50.0, -25.0)])

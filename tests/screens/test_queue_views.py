@@ -1,11 +1,11 @@
 """The queue and pipeline screens' pages as pure lines: ages, strips, folders, chips, one frame."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from rich.cells import cell_len
 
-from core.frames.frame_detail import Subtraction
+from core.frames.frame_detail import Quality, Subtraction
 from core.frames.frame_list import Counted, FrameRow
 from core.frames.intake import Folder, Intake
 from core.frames.queue_history import Happening
@@ -17,7 +17,7 @@ from screens import ages
 from screens.action import Situation
 from screens.ingest import actions as ingest_actions
 from screens.ingest.depth import depth_facts
-from screens.ingest.detail import clock, last_attempt, utc
+from screens.ingest.detail import clock, last_attempt, utc, zeropoint_words
 from screens.ingest.view import (
     ListPage,
     Marks,
@@ -390,3 +390,13 @@ def test_frames_with_wide_names_keep_their_columns(width):
     heading, *rows = [plain(line) for line in frame_lines(page, width, 6) if line]
     assert {cell_len(row[: row.index("queued")]) for row in rows} == {heading.index("state")}
     assert max(map(cell_len, rows)) <= width
+
+
+@pytest.mark.parametrize(
+    ("origin", "end"),
+    [("gaia r", "gaia r, no colour term"), ("gaia r, colour term +0.109 of g-r",) * 2],
+)
+def test_a_zeropoint_of_a_catalogue_says_whether_it_has_a_colour_term(origin, end):
+    nothing = Quality(**dict.fromkeys((each.name for each in fields(Quality)), None))
+    told = {"zeropoint": 28.25, "zeropoint_from": origin, "zeropoint_scatter": 0.017, "zeropoint_stars": 28}
+    assert zeropoint_words(replace(nothing, **told)) == f"28.25 mag ± 0.02, 28 stars of {end}"
