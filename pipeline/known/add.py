@@ -187,8 +187,10 @@ def _positions(
         writer.add({name: values[good] for name, values in rows.items()})
         report(chunk.done, chunk.total, "rows")
     if writer is None or writer.rows == 0:
-        what = f"is of {kind}" if reader.others else "has a position"
-        raise CatalogRefused(f"no row of {path.name} {what}")
+        if reader.others:
+            other, _ = mixed.OTHERS[kind]
+            raise CatalogRefused(f"no row of {path.name} is of {kind}, but of {other}: say --kind {other}")
+        raise CatalogRefused(f"no row of {path.name} has a position")
     parts, found = writer.write(report)
     coverage = options.coverage or found
     if coverage.cells is not None:

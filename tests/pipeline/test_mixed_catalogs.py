@@ -36,7 +36,7 @@ def test_point_sources_of_a_survey_are_no_host_galaxies(library: Library, tmp_pa
 def test_a_file_without_any_of_the_kind_says_so(library: Library, tmp_path: Path) -> None:
     ra, dec = scattered(30, (150.0, 2.0), 0.1)
     path = write_csv(tmp_path / "s.csv", ra=ra, dec=dec, type=["STAR"] * 30, radius=ra * 0)
-    with pytest.raises(CatalogRefused, match="is of galaxies"):
+    with pytest.raises(CatalogRefused, match="is of galaxies, but of stars: say --kind stars"):
         add(path, library, Options())
 
 
