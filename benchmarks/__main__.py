@@ -1,6 +1,7 @@
 """Every benchmark, one after the other."""
 
 from benchmarks import (
+    cones,
     console,
     depth,
     engines,
@@ -15,7 +16,7 @@ from benchmarks import (
     why,
 )
 
-PIPELINE = (start, console, frame, depth, packets, known_sky, engines, power)
+PIPELINE = (start, console, frame, depth, packets, known_sky, cones, engines, power)
 MODELS = (unet, scoring)
 
 for benchmark in (*PIPELINE, *MODELS, why, review):
