@@ -203,11 +203,13 @@ def main(count: int = 1_000_000) -> None:
             shown.settle()
             print("stock triplet, next           ", keys(shown, "j"))
         for drawing, goal in (
+            ("half", "35 ms, 25 kB"),
             ("grey", "35 ms, 13 kB"),
             ("kitty", "35 ms, 13 kB"),
             ("ascii", "35 ms, 1.8 kB"),
         ):
-            with terminal(settings(full, drawing)) as shown:
+            colours = "truecolor" if drawing == "half" else ""
+            with terminal(settings(full, drawing), COLORTERM=colours) as shown:
                 shown.until(b"difference")
                 shown.settle()
                 print(f"{drawing}, next card".ljust(30), keys(shown, "j"), f" goal {goal}")
