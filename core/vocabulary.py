@@ -171,6 +171,9 @@ def mask_words(planes: int) -> str:
     return ", ".join(word for plane, word in _MASK_WORDS.items() if planes & plane)
 
 
+MASK_PLANES = ", ".join(f"{plane} {word}" for plane, word in _MASK_WORDS.items())  # for whoever reads a file
+
+
 class ExitCode:
     """What every command returns to the shell."""
 

@@ -11,6 +11,7 @@ from astropy.io import fits
 
 from core.made_by import made_by
 from core.unfinished import unfinished
+from core.vocabulary import MASK_PLANES
 from pipeline.classify.classify import best_of
 from pipeline.depth.depth import Depth
 from pipeline.diff import kind_of
@@ -18,7 +19,6 @@ from pipeline.frame import Aligned, Detection, Difference, PreparedReference
 from pipeline.places import sky_positions
 
 _TIMES = ("DATE", "MJD", "JD", "JEPOCH", "BEPOCH", "TIMESYS", "TSTART", "TSTOP", "XPOSURE", "TELAPSE")
-MASK_BITS = "1 bad, 2 saturated, 4 cosmic ray, 8 edge, 16 filled, 32 streak"
 
 
 def write(
@@ -63,7 +63,7 @@ def write(
             fits.BinTableHDU(_sources(detections, difference.flux_unit, new, reference), name="SOURCES"),
         ]
     )
-    files["MASK"].header["COMMENT"] = f"bits: {MASK_BITS}"
+    files["MASK"].header["COMMENT"] = f"bits: {MASK_PLANES}"
     with unfinished(path) as part:
         files.writeto(part, checksum=True, overwrite=True)
 

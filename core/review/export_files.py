@@ -22,11 +22,8 @@ from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.export import COLUMNS, values_of
 from core.review.real_rows import PAGE, RealCandidate
 from core.text import safe_text
-from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState, mask_words
+from core.vocabulary import LABELS, MASK_PLANES, OWN, Label, ReviewState
 
-_PLANES_OF_MASKS = ", ".join(
-    f"{bit} {mask_words(bit)}" for name, bit in vars(MaskPlane).items() if name.isupper()
-)
 UNITS = {
     "mjd": "d", "ra": "deg", "dec": "deg", "x": "pix", "y": "pix", "x_frame": "pix", "y_frame": "pix",
     "mag": "mag", "mag_err": "mag", "position_error_px": "pix",
@@ -82,7 +79,7 @@ DESCRIPTIONS = {
     "frame_id": "number of the frame in its store: frames may share a name",
     "reference": "number of the reference that was subtracted",
     "position_error_px": "one sigma of x and of y",
-    "mask_flags": f"planes of the mask under it, added up: {_PLANES_OF_MASKS}",
+    "mask_flags": f"planes of the mask under it, added up: {MASK_PLANES}",
     "config_hash": "of the settings that the frame was processed with",
     "scored_by": "versions of the models that scored it, by their SHA-256",
     "alert_id": "the survey, and its number of the alert",

@@ -41,6 +41,9 @@ def test_all_extensions_hold_what_they_are_named_for(made, tmp_path):
         assert np.array_equal(files["DIFF"].data, difference.data)
         assert np.array_equal(files["SCORE"].data, difference.score)
         assert np.array_equal(files["MASK"].data, difference.mask)
+        told = "".join(files["MASK"].header["COMMENT"])
+        assert "32 streak" in told
+        assert "64 stars not subtracted" in told
         assert files["PSF"].data.sum() == pytest.approx(1.0, abs=1e-4)
         assert files["DIFF"].header["BUNIT"] == "electron"
         assert files[0].header["METHOD"] == "zogy"
