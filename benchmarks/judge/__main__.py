@@ -4,7 +4,7 @@ python -m benchmarks.judge --work FOLDER [--images FOLDER] [--times N] [--own-ki
     [--json FILE] [--keep]
 
 Fields are drawn once and kept in the folder; the product subtracts and searches them every time. Without
---images the half of the changes that lies in real pixels is left out. --own-kind judges the same models by
+--images the changes in real pixels, a sixth of all, are left out. --own-kind judges the same models by
 so many fields of the training's generator too, of seeds that no training uses: the difference is the gap.
 Probabilities are told at even odds, as models state them.
 --keep writes what the model cards tell into the package, beside the models.
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="keep the numbers for the model cards")
     options = parser.parse_args()
     if options.images is None:
-        print("Without the real frames: half of the changes, those in real pixels, are left out.")
+        print("Without the real frames: the changes in real pixels, a sixth of all, are left out.")
 
     file = options.work / "examples.npz"
     if not (options.again and file.exists()):

@@ -17,7 +17,7 @@ METRICS = {
     "iou_streak": "overlap with streaks",
 }
 SHARES = ("missed", "bogus among")  # told in percent
-PARTS = {"simulated": "simulated", "simulated_and_real_pixels": "half in real pixels"}
+PARTS = {"simulated": "simulated", "simulated_and_real_pixels": "real frames included"}
 NUMBERS = {
     "missed_at_1_percent_fpr": "missed at 1 % FPR",
     "missed_off_stars_snr_10": "missed off stars, SNR 10 and more",

@@ -12,8 +12,10 @@ PART = {
 
 
 def test_the_second_generator_is_told_beside_the_own_kind_and_the_gap():
-    judged = {"second_generator": {"simulated": PART}, "own_kind": PART, "gap": {"simulated": 0.0265}}
+    second = {"simulated": PART, "simulated_and_real_pixels": PART}
+    judged = {"second_generator": second, "own_kind": PART, "gap": {"simulated": 0.0265}}
     rows = dict(judged_rows(judged))
+    assert rows["judged by, real frames included"] == "30 real, 29 bogus"
     assert rows["missed at 1 % FPR, simulated"] == "10.3 % (6.0 % to 13.6 %)"
     assert rows["calibration error, simulated"] == "0.0069 (0.0046 to 0.0117)"
     assert rows["judged by, own kind of data"] == "30 real, 29 bogus"
