@@ -16,6 +16,7 @@ from astrid_tui.cli.invocation import (
     print_text,
     progress_bar,
     remark,
+    settings_of,
     storable,
     store_of,
 )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.review.alike import Alike
+    from pipeline.classify.classify import Models
 
 AT_ONCE = 1000  # cutouts that are measured together
 FEW = 3  # examples
@@ -60,6 +62,7 @@ def search(
     import numpy as np
 
     from core.review.alike import candidates_alike
+    from pipeline.classify.chosen import chosen
     from pipeline.training.search import OTHER, UNKNOWN, WANTED, ranked
 
     with closing(store_of(context, read_only=True)) as store:
@@ -67,7 +70,8 @@ def search(
         rows = candidates_alike(
             store, tag=tag, like=like or (), unlike=unlike or (), filters=terms, limit=newest
         )
-    kept, features = _measured(rows, quiet=as_json)
+        models = chosen(store, settings_of(context))
+    kept, features = _measured(rows, models, quiet=as_json)
     labels = np.array([UNKNOWN if r.is_wanted is None else WANTED if r.is_wanted else OTHER for r in kept])
     oddness = np.array([NEUTRAL if r.oddness is None else r.oddness for r in kept])
     places, likeness = ranked(features, labels, oddness)
@@ -88,14 +92,17 @@ def search(
     )
 
 
-def _measured(rows: Sequence[Alike], *, quiet: bool) -> tuple[list[Alike], NDArray[np.float64]]:
-    """Those candidates whose cutouts can be read, and the features of these, 0 where there is none."""
+def _measured(
+    rows: Sequence[Alike], models: Models, *, quiet: bool
+) -> tuple[list[Alike], NDArray[np.float64]]:
+    """Those candidates whose cutouts can be read, and what these are compared by."""
     import numpy as np
 
     from core.review.alike import SearchError
     from core.review.cutouts import CutoutError, unpack
-    from pipeline.classify import cutout_features
+    from pipeline.classify.classify import Classifier
     from pipeline.classify.triplets import of_cutouts
+    from pipeline.training.search import compared_by
 
     cutouts, kept = [], []
     for row in rows:
@@ -107,11 +114,12 @@ def _measured(rows: Sequence[Alike], *, quiet: bool) -> tuple[list[Alike], NDArr
     if not kept:
         raise SearchError("no candidate with cutouts passes the filter")
     parts = []
+    classifier = Classifier.of(models)
     with progress_bar("Measuring", quiet=quiet) as report:
         for first in range(0, len(kept), AT_ONCE):
-            parts.append(cutout_features.measure(of_cutouts(cutouts[first : first + AT_ONCE])))
+            parts.append(compared_by(of_cutouts(cutouts[first : first + AT_ONCE]), classifier))
             report(min(first + AT_ONCE, len(kept)), len(kept), "cutouts")
-    return kept, np.nan_to_num(np.concatenate(parts), nan=0.0)
+    return kept, np.concatenate(parts)
 
 
 def _print(found: Sequence[tuple[Alike, float]], examples: int) -> None:

@@ -7,14 +7,37 @@ in the plainest form).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.classify.classify import Classifier
+from pipeline.classify.networks import CandidateNetwork
+from pipeline.classify.scorers import Inputs
+
+if TYPE_CHECKING:
+    from pipeline.classify.triplets import Triplets
 
 Array = NDArray[np.float64]
 
 TREES = 100
 ODDNESS_SHARE = 0.05  # of the order: decides where the forest has nothing to say
 UNKNOWN, OTHER, WANTED = -1, 0, 1
+
+
+def compared_by(triplets: Triplets, classifier: Classifier) -> Array:
+    """Numbers by which candidates are told apart, (n, F), 0 where there is none.
+
+    What is measured of their cutouts and, where the real-bogus network in use tells it, what that sees of
+    them in its last layer but one: it knows shapes that nobody thought of measuring.
+    """
+    inputs = Inputs(triplets)
+    found: list[NDArray[np.floating]] = [inputs.features]
+    for each in classifier.scorers:
+        if isinstance(each, CandidateNetwork) and (seen := each.embedding(inputs)) is not None:
+            found.append(seen)
+    return np.nan_to_num(np.hstack(found).astype(np.float64), nan=0.0)
 
 
 def ranked(

@@ -7,11 +7,13 @@ from sklearn.svm import OneClassSVM
 
 from core.errors import AstridError
 from pipeline.classify import cutout_features, model_file, outliers, trees
+from pipeline.classify.classify import Classifier
 from pipeline.classify.model_file import Description, ModelRefused
 from pipeline.classify.scorers import Inputs, load, probabilities
 from pipeline.training import outliers_train
 from pipeline.training.outliers_train import OutlierOptions
-from pipeline.training.search import OTHER, UNKNOWN, WANTED, ranked
+from pipeline.training.search import OTHER, UNKNOWN, WANTED, compared_by, ranked
+from tests.pipeline.toy_models import blobs
 
 F = len(cutout_features.NAMES)
 OPTIONS = OutlierOptions(trees=20, sample=64, vectors_from=400)
@@ -120,6 +122,16 @@ def test_three_examples_and_a_hundred_answers_find_a_rare_class():
     unaided = np.count_nonzero(rare[np.argsort(-oddness)[:100]])
     assert found >= 40
     assert unaided <= 15
+
+
+def test_candidates_are_compared_by_what_is_measured_and_what_the_network_sees():
+    triplets = blobs(20).triplets
+    seen = compared_by(triplets, Classifier.of())
+    measured = compared_by(triplets, Classifier.of({}))
+    assert (measured.shape, seen.shape) == ((20, F), (20, F + 32))
+    np.testing.assert_array_equal(seen[:, :F], measured)
+    assert np.isfinite(seen).all()
+    assert (seen[:, F:].std(axis=0) > 0).any()
 
 
 def test_without_an_example_the_oddest_come_first_and_answers_do_not_come_again():
