@@ -137,14 +137,11 @@ def run(
         from pipeline.training.checkpoint import on_device
 
         on_device(wanted.device)  # said before hours of fields
-    asked = asdict(wanted) | {"examples": str(wanted.examples) if wanted.examples else None}
+    asked = asdict(wanted) | source_of(settings, wanted, models or {})
     if start is not None:
         asked |= {"begun_from": start.digest, "width": start.description.config["width"]}
     if tuning is not None:
         asked |= {"start": tuning.start.digest, "layers": tuning.layers}
-    if wanted.simulates:
-        asked |= {"unet": _digest(taking_part(settings, models or {}))}
-        asked |= {"followed": other} if (other := told_by(settings)) else {}
     parameters = asked | {"examples_sha256": ""}
     if resume:
         return _go_on(settings, wanted, parameters, report, stopped, models or {}, start)
@@ -337,6 +334,15 @@ def _tune(
         tuning.layers, wanted.steps or None, seed=wanted.seed, threads=wanted.threads, device=wanted.device
     )
     return fine_tune_realbogus(tuning.start, found, options, recording.model, report, stopped)
+
+
+def source_of(settings: Settings, wanted: CandidateRun, models: Models) -> dict[str, Any]:
+    """Where the examples come from, as a training's parameters tell it: a file, or fields."""
+    told: dict[str, Any] = {"examples": str(wanted.examples) if wanted.examples else None}
+    if wanted.simulates:
+        told |= {"fields": wanted.fields, "unet": _digest(taking_part(settings, models))}
+        told |= {"followed": other} if (other := told_by(settings)) else {}
+    return told
 
 
 def examples_of(

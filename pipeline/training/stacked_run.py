@@ -11,6 +11,7 @@ from core.models.names import ODD_BY
 from core.models.trainings import Training, read
 from core.settings import Settings
 from pipeline.classify.classify import Classifier, Models
+from pipeline.classify.ensemble import MEMBERS
 from pipeline.training import scored_fields
 from pipeline.training.candidate_models import Trained
 from pipeline.training.candidate_run import (
@@ -19,10 +20,12 @@ from pipeline.training.candidate_run import (
     CandidateRun,
     Report,
     examples_of,
+    source_of,
 )
 from pipeline.training.detected import taking_part
 from pipeline.training.ensemble_models import train_ensemble
 from pipeline.training.examples import Examples
+from pipeline.training.fields import told_by
 from pipeline.training.outlier_models import train_outliers
 from pipeline.training.outliers_train import OutlierOptions
 from pipeline.training.recording import Recording
@@ -48,12 +51,13 @@ def run_outliers(
         There is too little to learn from.
     """
     options = OutlierOptions(seed=seed)
+    wanted = CandidateRun("tree", examples, fields, seed)
+    parameters = options.record() | source_of(settings, wanted, models)
     done: list[Training] = []
     found: Examples | None = None
     for number, kind in enumerate(ODD_BY):
-        with Recording(settings, kind, options.record()) as recording:
+        with Recording(settings, kind, parameters) as recording:
             if found is None:
-                wanted = CandidateRun("tree", examples, fields, seed)
                 found = examples_of(settings, wanted, report, stopped, models)
             if found is None:
                 recording.stopped(STOPPED_EARLY)
@@ -78,9 +82,12 @@ def run_ensemble(
     AstridError
         There is too little to learn from.
     """
-    scorers = [each for each in Classifier.of(models).scorers if each.name != "ensemble"]
+    scorers = [each for each in Classifier.of(models).scorers if each.name in MEMBERS]
     network = taking_part(settings, models)
-    parameters = {"fields": fields, "seed": seed, "members": {each.name: each.digest for each in scorers}}
+    members = {each.name: each.digest for each in scorers}
+    members |= {} if network is None else {network.name: network.digest}
+    parameters = {"fields": fields, "seed": seed, "members": members}
+    parameters |= {"followed": other} if (other := told_by(settings)) else {}
     with Recording(settings, "ensemble", parameters) as recording:
         scored = scored_fields.make(
             settings.home / "examples" / "scored",

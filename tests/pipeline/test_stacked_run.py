@@ -45,6 +45,7 @@ def test_outliers_become_versions_that_tell_what_is_odd(home, monkeypatch, capsy
     assert [(each["name"], each["version"], each["state"]) for each in told] == [
         ("isolation_forest", 1, "done"), ("one_class_svm", 1, "done"),
     ]  # fmt: skip
+    assert {each["parameters"]["examples"] for each in told} == {str(path)}
     for name in ("isolation_forest", "one_class_svm"):
         astrid("models", "promote", name, "1", "--yes", "--no-sync")
     with closing(open_store(load().store_url)) as store:
@@ -65,6 +66,8 @@ def test_an_ensemble_is_weighed_on_fields_of_its_own(home, monkeypatch, capsys):
     models = {name: (each.folder, None) for name, each in SHIPPED.items() if name != "ensemble"}
     model = Path(done["folder"]) / trainings.MODEL
     scored = Classifier.of({**models, "ensemble": (model, done["digest"])})
+    assert set(done["parameters"]["members"]) == {"realbogus", "tree", "unet"}
+    assert done["parameters"]["members"] == model_file(model).description.trained["members"]
     (path, *_) = sorted((home / "examples" / "scored").glob("*.npz"))
     examples = read(path)
     scores = scored.score(examples.triplets, examples.snr.astype(float))
@@ -89,7 +92,9 @@ def test_what_is_learnt_of_simulated_fields_is_what_the_unet_in_use_sees_there(
         keep(store, load(), keen, origin="elsewhere")
     astrid = Command(monkeypatch, capsys.readouterr)
     astrid("models", "promote", "unet", "1", "--yes", "--no-sync")
-    astrid.json("models", "train", kind, "--fields", 8, "--no-sync")
+    made = astrid.json("models", "train", kind, "--fields", 8, "--no-sync")
+    for each in made if isinstance(made, list) else [made]:
+        assert (each["parameters"]["fields"], each["parameters"]["unet"]) == (8, model.digest)
     assert {path.name.split("-")[2] for path in (home / "examples").glob("*.npz")} == {model.digest[:12]}
 
 
@@ -107,6 +112,7 @@ def test_where_the_unet_is_switched_off_models_learn_of_what_is_detected_without
     weighed = model_file(Path(ensemble["folder"]) / trainings.MODEL).description
     assert weighed.features == ["realbogus", "tree", "snr"]
     assert set(weighed.trained["members"]) == {"realbogus", "tree"}
+    assert ensemble["parameters"]["members"] == weighed.trained["members"]
     for path in (home / "examples").rglob("seen-*.npz"):
         assert path.name.split("-")[2] == "none"
         assert DOUBTED not in read(path).cut
