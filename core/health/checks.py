@@ -377,8 +377,12 @@ def _models(facts: Facts, _: HealthSettings) -> Iterator[Check]:
             " without stands before all that models scored, by |snr|",
             cause="unscored",
         )
-    if not (facts.damaged_models or unscored):
+    if facts.damaged_models or unscored:
+        return
+    if facts.store.used:
         yield Check("models", "ok", "none in use is damaged")
+    else:
+        yield Check("models", "ok", "no run on this machine scored by any yet, so none was looked at")
 
 
 def _alerts(facts: Facts, _: HealthSettings) -> Iterator[Check]:

@@ -251,11 +251,12 @@ def test_whatever_befell_the_files_of_the_one_in_use_is_told_and_it_can_be_left(
     two_versions(sqlite_store, home)
     astrid = Command(monkeypatch, capsys.readouterr)
 
-    runs.start(sqlite_store, engine="local", workers=1, config_hash="")
 
     def doctor_says() -> list[tuple[str, str]]:
         return [(each.state, each.message) for each in doctor.diagnose() if each.name == "models"]
 
+    assert doctor_says() == [("ok", "no run on this machine scored by any yet, so none was looked at")]
+    runs.start(sqlite_store, engine="local", workers=1, config_hash="")
     versions.promote(sqlite_store, "realbogus", 2, by="ann")
     assert doctor_says() == [("ok", "none in use is damaged")]
     (used,) = (row for row in versions.versions(sqlite_store, "realbogus") if row.number == 2)
