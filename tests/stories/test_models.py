@@ -251,7 +251,6 @@ def test_whatever_befell_the_files_of_the_one_in_use_is_told_and_it_can_be_left(
     two_versions(sqlite_store, home)
     astrid = Command(monkeypatch, capsys.readouterr)
 
-
     def doctor_says() -> list[tuple[str, str]]:
         return [(each.state, each.message) for each in doctor.diagnose() if each.name == "models"]
 

@@ -1,0 +1,96 @@
+"""How many of a rare class a person finds by a few examples.
+
+    python -m benchmarks.search EXAMPLES.npz
+
+EXAMPLES are those that `python -m benchmarks.judge --work FOLDER` keeps in its folder. Of what is shown in
+its fields 5,000 candidates are drawn, 75 of them of one class. Three of these are given as examples; then ten
+times ten answers are given, each to what `astrid candidates search` would list first. Told is how many of the
+other 72 are found by these hundred answers, the median of some draws and their range: by what is measured of
+cutouts alone, and by what the real-bogus network that comes with AstrID sees of them too, as in the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classify.classify import Classifier
+from pipeline.classify.triplets import PLANES, of_arrays
+from pipeline.training.search import OTHER, UNKNOWN, WANTED, compared_by, ranked
+
+CLASS, ALL, EXAMPLES = 75, 5000, 3
+ROUNDS, AT_ONCE = 10, 10
+DRAWS = 5
+POOL = 9000  # candidates that draws are made of
+BATCH = 1000
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+def main() -> None:
+    """Print a line a class."""
+    parser = argparse.ArgumentParser(prog="benchmarks.search", description="Find a rare class by examples.")
+    parser.add_argument("examples", type=Path)
+    features, everything, odd, kinds = _read(parser.parse_args().examples)
+    print(f"found of {CLASS - EXAMPLES} among {ALL} by {ROUNDS * AT_ONCE} answers, {DRAWS} draws")
+    print(f"{'':30s}{'features alone':>18s}{'and the network':>18s}")
+    for name, wanted in kinds:
+        told = [
+            [_found(table, odd, wanted, seed) for seed in range(DRAWS)] for table in (features, everything)
+        ]
+        print(
+            f"{name:30s}"
+            + "".join(f"{np.median(each):8.0f} ({min(each):2d} to {max(each):2d})" for each in told),
+            flush=True,
+        )
+
+
+def _read(path: Path) -> tuple[Array, Array, Array, list[tuple[str, Flags]]]:
+    """What candidates are compared by, without the network and with it; how odd each is; and the classes."""
+    with np.load(path, allow_pickle=False) as file:
+        shown = np.flatnonzero(file["cut"] == "")
+        rows = np.sort(np.random.default_rng(1).permutation(shown)[:POOL])
+        kind, host, snr = (file[name][rows] for name in ("kind", "host", "snr"))
+        planes = [file[name][rows] for name in PLANES]
+    classifier, bare = Classifier.of(), Classifier.of({})
+    parts, odd = [], []
+    for first in range(0, len(rows), BATCH):
+        triplets = of_arrays(*(plane[first : first + BATCH] for plane in planes))
+        parts.append(compared_by(triplets, classifier))
+        said = classifier.score(triplets, snr[first : first + BATCH].astype(np.float64))
+        odd.append(np.nan_to_num(said.by_model["isolation_forest"], nan=0.5))
+    width = compared_by(triplets, bare).shape[1]
+    everything = np.concatenate(parts)
+    return everything[:, :width], everything, np.concatenate(odd), [*_classes(kind, host)]
+
+
+def _classes(kind: NDArray[np.str_], host: NDArray[np.str_]) -> Iterator[tuple[str, Flags]]:
+    yield "streaks", kind == "streak"
+    yield "bad columns", kind == "bad_column"
+    yield "cosmic rays", kind == "cosmic_ray"
+    yield "what faded", kind == "dark"
+    yield "stars that brightened", (kind == "point") & (host == "star")
+    yield "stars that faded", (kind == "dark") & (host == "star")
+    yield "new sources on galaxies", (kind == "point") & (host == "galaxy")
+
+
+def _found(table: Array, odd: Array, wanted: Flags, seed: int) -> int:
+    random = np.random.default_rng(seed)
+    some = random.choice(np.flatnonzero(wanted), CLASS, replace=False)
+    others = random.choice(np.flatnonzero(~wanted), ALL - CLASS, replace=False)
+    rows = random.permutation(np.concatenate([some, others]))
+    is_one, labels = wanted[rows], np.full(ALL, UNKNOWN)
+    labels[random.choice(np.flatnonzero(is_one), EXAMPLES, replace=False)] = WANTED
+    for _ in range(ROUNDS):
+        for place in ranked(table[rows], labels, odd[rows], seed)[0][:AT_ONCE]:
+            labels[place] = WANTED if is_one[place] else OTHER
+    return int(np.count_nonzero(labels == WANTED)) - EXAMPLES
+
+
+if __name__ == "__main__":
+    main()
