@@ -1,10 +1,11 @@
-"""Real pairs of a crowded field, without and with PSFs made to agree and a narrow mesh of the sky.
+"""Real pairs of one field, without and with PSFs made to agree and a narrow mesh of the sky.
 
 python -m benchmarks.real_pairs FOLDER
 
-The folder holds the SAAO frames and their truth.csv, which names one star that changes. Of each pair, side by
-side: the standard deviation of the score before any rescaling, the median error of a flux, the flux ratio,
-how many candidates there are, and rank and SNR of that star where the nights differ.
+The folder holds the SAAO frames and their truth.csv, which names one star that changes, or any frames of one
+field: then each is subtracted from the next and the next from it. Of each pair, side by side: the standard
+deviation of the score before any rescaling, the median error of a flux, the flux ratio, how many candidates
+there are, and rank and SNR of that star where the nights differ.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import math
 import os
 import sys
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
@@ -22,21 +24,40 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 BRIGHT, FAINT = ("0018", "0020", "0028"), ("0173", "0174", "0177")
 SAME_NIGHT = (("0018", "0020"), ("0020", "0028"), ("0173", "0174"), ("0174", "0177"))
 NEAR_PX = 1.5
+Pair = tuple[Path, Path, tuple[float, float] | None]  # new, reference, and where a star changed
 
 
 def main() -> None:
     """Print a line of each pair."""
+    from pipeline.frame import FrameRefused
+
     folder = Path(sys.argv[1])
+    pairs = _of_saao(folder) if (folder / "truth.csv").exists() else _of_any(folder)
+    print("new  ref   sigma        flux error   flux ratio     candidates  rank    SNR")
+    for new, ref, place in pairs:
+        try:
+            told = [_subtracted(new, ref, place, agree) for agree in (False, True)]
+        except FrameRefused as refused:
+            print(f"{new.stem} {ref.stem}  {refused}", flush=True)
+            continue
+        columns = [f"{a} {b}" for a, b in zip(*told, strict=True)]
+        print(f"{new.stem} {ref.stem}  " + "   ".join(columns), flush=True)
+
+
+def _of_saao(folder: Path) -> list[Pair]:
     with (folder / "truth.csv").open() as file:
         star = {row["file"]: (float(row["x0"]), float(row["y0"])) for row in csv.DictReader(file)}
-    pairs = [(new, ref) for ref in FAINT for new in BRIGHT] + list(SAME_NIGHT)
-    print("new  ref   sigma        flux error   flux ratio     candidates  rank    SNR")
-    for new, ref in pairs:
+    pairs = []
+    for new, ref in [(new, ref) for ref in FAINT for new in BRIGHT] + list(SAME_NIGHT):
         names = [f"AKB13475I{each}.fits" for each in (new, ref)]
         place = star[names[0]] if new in BRIGHT and ref in FAINT else None
-        told = [_subtracted(*(folder / name for name in names), place, agree) for agree in (False, True)]
-        columns = [f"{a} {b}" for a, b in zip(*told, strict=True)]
-        print(f"{new} {ref}  " + "   ".join(columns), flush=True)
+        pairs.append((folder / names[0], folder / names[1], place))
+    return pairs
+
+
+def _of_any(folder: Path) -> list[Pair]:
+    frames = sorted(each for each in folder.iterdir() if each.suffix.lower() in (".fits", ".fz"))
+    return [(*pair[::way], None) for pair in pairwise(frames) for way in (1, -1)]
 
 
 def _subtracted(new: Path, ref: Path, place: tuple[float, float] | None, agree: bool) -> tuple[str, ...]:
