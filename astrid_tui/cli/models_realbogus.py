@@ -34,6 +34,7 @@ from astrid_tui.cli.models_options import (
     free_outdated,
     without_torch,
 )
+from astrid_tui.cli.models_use import models_to_learn_with
 from core.database.keys import key_in
 from core.vocabulary import ExitCode
 
@@ -246,7 +247,7 @@ def _trained(
     if output is not None and output.exists():
         raise typer.BadParameter(f"{output} is there already", param_hint="--output")
     labelled = _labelled(context, settings) if labels and not resume else None
-    models = _in_use(context, settings) if wanted.simulates else None
+    models = models_to_learn_with(context, settings) if wanted.simulates else None
     try:
         with until_stopped() as stopped, progress_bar("Training", quiet=quiet) as report:
             training = run(settings, wanted, report, stopped, resume, labelled, tuning, models, start)
@@ -287,18 +288,6 @@ def _model(context: typer.Context, version: str, option: str) -> ModelFile:
         raise typer.BadParameter("it is the number of a version, or `shipped`", param_hint=option)
     with closing(store_of(context, read_only=True)) as store:
         return read(fetch(store, settings_of(context), "realbogus", number))
-
-
-def _in_use(context: typer.Context, settings: Settings) -> dict[str, tuple[Path, str | None]]:
-    """The models in use, by the store; without one those that AstrID came with are."""
-    from core.database.store_errors import StoreMissing
-    from pipeline.classify.chosen import chosen
-
-    try:
-        with closing(store_of(context, read_only=True)) as store:
-            return chosen(store, settings)
-    except StoreMissing:
-        return {}
 
 
 def _labelled(context: typer.Context, settings: Settings) -> Examples | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +15,6 @@ from astrid_tui.cli.invocation import (
     print_text,
     progress_bar,
     settings_of,
-    store_of,
 )
 from astrid_tui.cli.models_kept import NoSyncOption, tell_mlflow_of, version_of
 from astrid_tui.cli.models_options import (
@@ -28,6 +26,7 @@ from astrid_tui.cli.models_options import (
     SeedOption,
     free_outdated,
 )
+from astrid_tui.cli.models_use import models_to_learn_with
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -53,17 +52,13 @@ def outliers(
 
     Each becomes a new version, which tells what is odd once it is promoted.
     """
-    from pipeline.classify.chosen import chosen
     from pipeline.training.stacked_run import run_outliers
     from pipeline.training.stopping import until_stopped
 
     must_write(context)
     settings = settings_of(context)
     _refuse_existing(output)
-    models: Models = {}
-    if examples is None:
-        with closing(store_of(context)) as store:
-            models = chosen(store, settings)
+    models: Models = models_to_learn_with(context, settings) if examples is None else {}
     with until_stopped() as stopped, progress_bar("Fitting", quiet=as_json) as report:
         done = run_outliers(settings, models, examples, fields, seed, report, stopped)
     if output is not None:
@@ -87,14 +82,13 @@ def ensemble(
     What is made becomes a new version, which scores once it is promoted. Weigh again after a promotion of
     one of its members.
     """
-    from pipeline.classify.chosen import chosen
     from pipeline.training.stacked_run import run_ensemble
     from pipeline.training.stopping import until_stopped
 
+    must_write(context)
     settings = settings_of(context)
     _refuse_existing(output)
-    with closing(store_of(context)) as store:
-        models = chosen(store, settings)
+    models = models_to_learn_with(context, settings)
     with until_stopped() as stopped, progress_bar("Weighing", quiet=as_json) as report:
         done = run_ensemble(settings, models, fields, seed, report, stopped)
     if output is not None:

@@ -1,4 +1,4 @@
-"""Which models score for a command that needs no store."""
+"""Which models a command uses that needs no store."""
 
 from __future__ import annotations
 
@@ -27,3 +27,18 @@ def models_in_use(context: typer.Context, settings: Settings) -> Models | None:
         if settings.store.url or (settings.home / "astrid.db").exists():
             remark(f"the models that came with AstrID score: {error}")
         return None
+
+
+def models_to_learn_with(context: typer.Context, settings: Settings) -> Models:
+    """Those in use by the store; those that came with AstrID where there is none yet."""
+    from contextlib import closing
+
+    from core.database.store_errors import StoreMissing
+    from pipeline.classify.chosen import chosen
+    from pipeline.classify.shipped import SHIPPED
+
+    try:
+        with closing(store_of(context, read_only=True)) as store:
+            return chosen(store, settings)
+    except StoreMissing:
+        return {name: (each.folder, each.digest) for name, each in SHIPPED.items()}

@@ -76,6 +76,19 @@ def test_an_ensemble_is_weighed_on_fields_of_its_own(home, monkeypatch, capsys):
     assert (scores.moved["unet"] == 0).all()
 
 
+def test_without_a_store_the_models_that_came_with_astrid_are_weighed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stacked_run, "FIELD_PX", 256)
+    monkeypatch.setattr("pipeline.training.ensemble_train.LEAST_OF_A_KIND", 3)
+    astrid = Command(monkeypatch, capsys.readouterr)
+    (done,) = astrid.json("models", "train", "ensemble", "--fields", 6, "--seed", 3)
+    assert (done["state"], done["version"]) == ("done", None)
+    members = {name: SHIPPED[name].digest for name in ("realbogus", "tree", "unet")}
+    assert done["parameters"]["members"] == members
+    assert "the model is no version yet" in astrid.said
+
+
 @pytest.mark.parametrize("kind", ["tree", "outliers"])
 def test_what_is_learnt_of_simulated_fields_is_what_the_unet_in_use_sees_there(
     home, monkeypatch, capsys, kind
