@@ -106,9 +106,7 @@ def evaluate(
     force: ForceOption = False,
     keep: Annotated[
         bool,
-        typer.Option(
-            "--keep/--no-keep", help="Keep the scorecard of a version that is in the store with it."
-        ),
+        typer.Option("--keep/--no-keep", help="Keep the scorecards of versions with them, for their cards."),
     ] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -167,22 +165,26 @@ def _kept(context: typer.Context, evaluation: Evaluation, title: str, digest: st
     """Keep the scorecards of versions in the store; the numbers of those that were judged, by model."""
     from core.database.store_errors import StoreMissing
     from core.models import versions
+    from core.models.shipped import keep_scorecard
+    from pipeline.classify.shipped import SHIPPED
     from pipeline.training.scorecard_summary import summary
 
     if is_read_only(context):
         return {}
     found: dict[str, int] = {}
+    came = {each.digest for each in SHIPPED.values()}
     try:
         with closing(store_of(context)) as store:
             known = {row.digest for row in versions.versions(store)}
             for card in evaluation.cards:
-                if card.digest not in known:
+                if card.digest not in known | came:
                     continue
                 told = summary(card) | {"title": f"Missed at 1 % false positives, {title}"}
                 told |= {versions.JUDGED_BY: title, "judged_at": time.time(), "examples_sha256": digest}
                 number = versions.keep_scorecard(store, card.name, card.digest, told)
-                if number is not None:
-                    found[card.name] = number
+                if number is None:
+                    keep_scorecard(settings_of(context).home, card.digest, told)
+                found[card.name] = versions.SHIPPED if number is None else number
     except StoreMissing:
         return {}
     return found

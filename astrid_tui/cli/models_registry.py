@@ -117,14 +117,14 @@ def card(
         if number not in (None, versions.SHIPPED):
             raise
         told = {"name": name, "number": versions.SHIPPED, "in_use": True, "promotions": []}
-        facts = {"trouble": files.trouble(home, name, None), **_shipped(name)}
+        facts = {"trouble": files.trouble(home, name, None), **_shipped(name, home)}
         _tell_card(facts | told, as_json=as_json)
         return
     with closing(store):
         used = versions.in_use(store, [name])[name].number
         number = used if number is None else number
         if number == versions.SHIPPED:
-            facts = {"trouble": files.trouble(home, name, None), **_shipped(name)}
+            facts = {"trouble": files.trouble(home, name, None), **_shipped(name, home)}
         else:
             row = versions.version(store, name, number)
             facts = {
@@ -357,8 +357,8 @@ def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _shipped(name: str) -> dict[str, Any]:
-    from core.models.shipped import judged
+def _shipped(name: str, home: Path) -> dict[str, Any]:
+    from core.models.shipped import judged, kept_scorecard
     from pipeline.classify.chosen import shipped_folder
     from pipeline.classify.model_file import read
 
@@ -368,7 +368,7 @@ def _shipped(name: str) -> dict[str, Any]:
         "origin": "AstrID",
         "judged": judged(name, model.digest),
         "description": model.description.model_dump(mode="json"),
-        "scorecard": model.description.trained.get("scorecard"),
+        "scorecard": kept_scorecard(home, model.digest) or model.description.trained.get("scorecard"),
     }
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from core.bounded_file import FileTooLarge, bounded_bytes
 from core.errors import AstridError
+from core.unfinished import unfinished
 
 MOST_BYTES = 1_000_000
 DESCRIPTION = "model.json"
@@ -67,6 +70,35 @@ def judged(name: str, digest: str, folder: Path | None = None) -> dict[str, Any]
     except (OSError, ShippedModelMissing):
         return None
     return said if isinstance(said, dict) and said.get("digest") == digest else None
+
+
+def keep_scorecard(home: Path, digest: str, scorecard: Mapping[str, Any]) -> None:
+    """Keep what such a version was found to be worth here: it is no row of the store.
+
+    Raises
+    ------
+    AstridError
+        It cannot be written.
+    """
+    path = _card_of(home, digest)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished(path) as part:
+            part.write_text(json.dumps(scorecard), encoding="utf-8")
+    except OSError as error:
+        raise AstridError(f"a scorecard cannot be kept in {path}: {error.strerror or error}") from None
+
+
+def kept_scorecard(home: Path, digest: str) -> dict[str, Any] | None:
+    """What `keep_scorecard` kept of it last; none where it was not judged here."""
+    try:
+        return _read(bounded_bytes(_card_of(home, digest), MOST_BYTES)) or None
+    except (OSError, FileTooLarge):
+        return None
+
+
+def _card_of(home: Path, digest: str) -> Path:
+    return home / "scorecards" / f"{digest}.json"
 
 
 def _read(content: bytes) -> dict[str, Any]:

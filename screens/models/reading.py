@@ -18,7 +18,7 @@ from core.models.names import ODD_BY
 from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
 from core.models.shipped import judged as said_by_second
-from core.models.shipped import shipped
+from core.models.shipped import kept_scorecard, shipped
 from core.models.trainings import Training, TrainingRefused
 from core.models.versions import ModelUnknown
 from core.models.worth import judged_rows
@@ -117,7 +117,8 @@ def read_card(model: ModelRow, number: int, store: Store, settings: Settings) ->
     if number == versions.SHIPPED:
         came = shipped(model.name)
         facts: dict[str, Any] = {"digest": came.digest, "origin": "came with AstrID"}
-        description, scorecard = came.description, _trained(came.description).get("scorecard")
+        description, scorecard = came.description, kept_scorecard(settings.home, came.digest)
+        scorecard = scorecard or _trained(description).get("scorecard")
     else:
         row = versions.version(store, model.name, number)
         kept_as = row.digest
@@ -133,7 +134,10 @@ def read_card(model: ModelRow, number: int, store: Store, settings: Settings) ->
     if damage is not None:
         facts = {"damage": damage, **facts}
     facts |= {"architecture": description.get("architecture", ""), **_trained(description)}
-    champion = versions.version(store, model.name, model.in_use).scorecard if model.in_use else None
+    if model.in_use:
+        champion = versions.version(store, model.name, model.in_use).scorecard
+    else:
+        champion = kept_scorecard(settings.home, shipped(model.name).digest)
     return Card(
         name=model.name,
         number=number,

@@ -8,13 +8,19 @@ import pytest
 from PIL import Image
 
 from astrid_tui.cli import models_evaluate, models_options
+from core.models import overview, versions
+from core.settings import load
 from pipeline.classify import chosen
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training import seeds
 from pipeline.training.candidate_models import train_tree
 from pipeline.training.evaluate import ready, scores
 from pipeline.training.examples import join, write
+from pipeline.training.keeping import keep
 from pipeline.training.tree_train import TreeOptions
+from screens.lines import plain
+from screens.models.card import card_lines
+from screens.models.reading import read_card
 from tests.astrid_tui.command import Command
 from tests.pipeline.example_sets import plain_examples
 
@@ -215,3 +221,24 @@ def test_wrong_input_is_one_sentence(astrid, trained, tmp_path):
     write(sets["judge"][real], tmp_path / "real.npz")
     astrid("models", "evaluate", "--examples", tmp_path / "real.npz", code=1)
     assert "nothing can be judged" in astrid.said
+
+
+def test_a_challenger_is_held_against_the_version_that_came_with_astrid_stratum_by_stratum(
+    astrid, trained, sqlite_store, tmp_path, monkeypatch
+):
+    folder, _ = trained
+    monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{sqlite_store.url}")
+    keep(sqlite_store, load(), folder / "tree", origin="elsewhere")
+    given = ("--models", "tree", "--examples", folder / "judge.npz", "--every-peak")
+    assert astrid.json("models", "evaluate", *given)["kept"] == {"tree": 0}
+    assert astrid.json("models", "evaluate", *given, "--version", "tree=1")["kept"] == {"tree": 1}
+    assert "judge.npz" in astrid.json("models", "card", "tree", "0")["scorecard"]["title"]
+    (model,) = (each for each in overview.overview(sqlite_store, tmp_path) if each.name == "tree")
+    card = read_card(model, 1, sqlite_store, load())
+    assert card.champion == versions.SHIPPED
+    assert card.champion_scorecard["strata"]
+    said = [plain(line) for line in card_lines(card, 120, plain=True)]
+    assert any("version 1" in line and "version 0, in use" in line for line in said)
+    path = tmp_path / "home" / "scorecards" / f"{SHIPPED['tree'].digest}.json"
+    path.write_text("[" * 100_000)
+    assert read_card(model, 1, sqlite_store, load()).champion_scorecard is None
