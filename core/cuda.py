@@ -20,3 +20,10 @@ def no_cuda(asked: str, instead: str) -> str | None:
     except ImportError:
         return f"{asked}, and torch is not installed: pip install 'astrid-tui[train]', or {instead}"
     return None if torch.cuda.is_available() else f"{asked}, and torch finds no CUDA device: {instead}"
+
+
+def device_name() -> str:
+    """What the CUDA device is called, where there is one."""
+    import torch
+
+    return str(torch.cuda.get_device_name())

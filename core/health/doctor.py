@@ -9,7 +9,7 @@ from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from core.cuda import SUBTRACTING, no_cuda
+from core.cuda import SUBTRACTING, device_name, no_cuda
 from core.health.checks import Check, examine
 from core.settings import Settings, SettingsError, find_file, load
 
@@ -80,9 +80,7 @@ def _device(settings: Settings) -> Iterator[Check]:
     if why_not := no_cuda(*SUBTRACTING):
         yield Check("cuda", "failed", why_not)
         return
-    import torch
-
-    yield Check("cuda", "ok", torch.cuda.get_device_name())
+    yield Check("cuda", "ok", device_name())
 
 
 def _references(settings: Settings) -> Iterator[Check]:
