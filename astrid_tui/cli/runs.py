@@ -16,6 +16,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from core.text import counted
 
 if TYPE_CHECKING:
     from core.database.tables import Run
@@ -84,12 +85,15 @@ def list_(
 
 @app.command()
 def show(context: typer.Context, run: RunArgument, as_json: JsonOption = False) -> None:
-    """Show one run."""
+    """Show one run: how it stands, its workers, and the times of its stages."""
     from core.operations import runs
+    from core.operations.standing import of_run
 
-    record = _record(runs.read(store_of(context, read_only=True), run), settings_of(context))
+    store = store_of(context, read_only=True)
+    row = runs.read(store, run)
+    record, work = _record(row, settings_of(context)), of_run(store, row)
     if as_json:
-        print_json(record)
+        print_json({**record, **work})
         return
     told = {**record, "counts": _counts(record), "seconds": _seconds(record)}
     for name in ("started_at", "heartbeat_at", "ended_at"):
@@ -97,6 +101,32 @@ def show(context: typer.Context, run: RunArgument, as_json: JsonOption = False) 
     for name, value in told.items():
         if value is not None:
             print_text(f"{name:12} {value}")
+    _print_work(work)
+
+
+def _print_work(work: dict[str, Any]) -> None:
+    """How long what is queued will take, who has what in hand, and what each stage took."""
+    if work["left"]:
+        known = "" if work["left_s"] is None else f", about {work['left_s'] / 60:.0f} min"
+        print_text(f"{'left':12} {counted(work['left'], 'frame')}{known}")
+    for each in work["crew"]:
+        print_text(f"{each['name']:12} {each['frame'] or 'between two frames'}")
+    if work["stages"]:
+        numbers = ("p50_s", "p95_s", "last_s")
+        print_table(
+            ("stage", "times", "p50 s", "p95 s", "last s", "share %", "refused", "failed"),
+            [
+                (
+                    each["stage"],
+                    each["times"],
+                    *(f"{each[name]:.3f}" for name in numbers),
+                    f"{100 * each['share']:.0f}",
+                    each["refused"] or None,
+                    each["failed"] or None,
+                )
+                for each in work["stages"]
+            ],
+        )
 
 
 @app.command()

@@ -5,7 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, storable, store_of
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_table,
+    print_text,
+    settings_of,
+    storable,
+    store_of,
+)
+from core.health.checks import ago
 from core.text import counted
 
 
@@ -27,16 +36,20 @@ def status(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the queue by state and what became of each frame."""
+    """Show the queue by state, how fast it goes, watched folders and what became of each frame."""
+    from core.operations.standing import of_intake
     from core.operations.status import status as read_status
 
-    report = read_status(store_of(context, read_only=True), limit=limit, after=after)
+    store, cadence_s = store_of(context, read_only=True), settings_of(context).camera.cadence_s or None
+    report = read_status(store, limit=limit, after=after)
+    report["intake"] = of_intake(store, cadence_s)
     if as_json:
         print_json(report)
         return
     counts = ", ".join(f"{count} {state}" for state, count in report["counts"].items())
     print_text(counts or "No frames yet: `astrid ingest PATH` registers some.")
     print_text(f"{counted(report['awaiting_verdict'], 'object')} awaiting a verdict")
+    _tell_intake(report["intake"])
     if not report["frames"]:
         return
     rows = [
@@ -62,6 +75,34 @@ def status(
     _tell_dropped([frame["dropped"] for frame in report["frames"]])
     if report["next"] is not None:
         print_text(f"more: astrid status --after {report['next']}")
+
+
+def _tell_intake(intake: dict[str, Any]) -> None:
+    """How fast frames go by, and the folders that they come from."""
+    told = []
+    if intake["oldest_queued_s"] is not None:
+        told.append(f"the oldest waits {ago(intake['oldest_queued_s'])}")
+    if intake["frames_per_hour"] is not None:
+        told.append(f"{intake['frames_per_hour']:.0f} frames/h processed")
+    if intake["cadence_s"]:
+        told.append(f"the camera takes one in {intake['cadence_s']:.3g} s")
+    if intake["keeps_up"] is not None:
+        told.append(f"keeps up {intake['keeps_up']:.2g} times")
+    if told:
+        print_text("; ".join(told))
+    for folder in intake["folders"]:
+        print_text(f"{folder['host']}:{folder['path']}: {_folder(folder)}")
+
+
+def _folder(folder: dict[str, Any]) -> str:
+    if folder["problem"] is not None:
+        state = folder["problem"]
+    elif folder["is_silent"]:
+        state = "its watcher fell silent"
+    else:
+        state = "watched" if folder["is_watched"] else "not watched now"
+    taken = f"{counted(folder['files'], 'file')} taken"
+    return f"{state}; {taken}" + (f", {folder['unsettled']} being written" if folder["unsettled"] else "")
 
 
 def _tell_dropped(frames: list[dict[str, int]]) -> None:

@@ -185,7 +185,7 @@ def folder_lines(folders: Sequence[Folder], now: float, width: int) -> list[Line
     lines = [_folder_line(each, now, width) for each in shown]
     if len(shown) < len(ordered):
         left = counted(len(ordered) - len(shown), "more folder")
-        lines.append((span(f" {left}: `astrid watch` names them", Tone.DIM),))
+        lines.append((span(f" {left}: `astrid status` names them", Tone.DIM),))
     return lines
 
 

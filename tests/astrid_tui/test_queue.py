@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from core.database.store import Store
-from core.database.tables import Observation
+from core.database.tables import Observation, WatchedFolder
 from core.frames.commit import commit_frame
-from core.frames.outcome import FrameOutcome
+from core.frames.outcome import FrameOutcome, StageRecord
+from core.operations import runs
 from pipeline.engines.local import RunSummary
 from tests.astrid_tui.command import Command
 from tests.core.frames import add_frames, add_reference, claimed, difference_facts, done, process
@@ -36,6 +38,39 @@ def quarantine(store: Store, why: str = "align: no stars") -> None:
 def states(store: Store) -> list[str]:
     with store.read() as session:
         return list(session.exec(select(Observation.state).order_by(col(Observation.id))))
+
+
+def test_status_tells_watched_folders_and_why_frames_failed(astrid: Command, store: Store) -> None:
+    add_frames(store, 1)
+    quarantine(store)
+    with store.write() as db:
+        values = {"interval_s": 5.0, "heartbeat_at": time.time(), "files": 7, "unsettled": 2}
+        db.add(WatchedFolder(path="/night", host="dome", watcher="w", **values))
+        db.add(WatchedFolder(path="/gone", host="dome", **(values | {"problem": "no such folder"})))
+    told = astrid("status")
+    assert "dome:/night: watched; 7 files taken, 2 being written\n" in told
+    assert "dome:/gone: no such folder; 7 files taken, 2 being written\n" in told
+    intake = astrid.json("status")["intake"]
+    assert [each["path"] for each in intake["folders"]] == ["/gone", "/night"]
+    (cause,) = intake["causes"]
+    assert (cause["frames"], cause["newest_reason"]) == (1, "align: no stars")
+    (frame,) = astrid.json("queue", "list", "--filter", cause["filter"])["frames"]
+    assert frame["id"] == cause["newest_id"]
+
+
+def test_a_run_is_shown_with_its_workers_and_the_times_of_its_stages(astrid: Command, store: Store) -> None:
+    run = runs.start(store, engine="local", workers=1, config_hash="c")
+    add_frames(store, 1, 2)
+    stages = (StageRecord("align", 1000.0, 2.5, "done"),)
+    outcome = FrameOutcome("done", stages=stages)
+    commit_frame(store, claimed(store), outcome, run_id=run.id, attempts=1, retry_s=0.0)
+    told = astrid("runs", "show", run.id)
+    assert "left         1 frame" in told
+    assert re.search(rf"^{runs.owner(run.id, 0)} +between two frames$", told, re.MULTILINE)
+    assert re.search(r"^align +1 +2\.500 +2\.500 +2\.500 +100", told, re.MULTILINE)
+    shown = astrid.json("runs", "show", run.id)
+    assert (shown["left"], shown["stages"][0]["p50_s"], shown["workers"]) == (1, 2.5, 1)
+    assert set(astrid.json("runs", "list")[0]) < set(shown)
 
 
 def test_a_failed_frame_is_found_understood_and_retried(astrid: Command, store: Store) -> None:
