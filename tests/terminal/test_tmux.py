@@ -1,4 +1,4 @@
-"""The console in tmux: a run is started, the terminal closed and opened again, the run cancelled."""
+"""The console in tmux: a failed frame is retried and done; a run outlives its terminal and is cancelled."""
 
 import os
 import shlex
@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,13 +81,50 @@ def night(tmp_path_factory):
     return make_night(tmp_path_factory.mktemp("night"), frames=4, size=200)
 
 
+def console_of(home: Path, url: str, **more: object) -> str:
+    """The command that opens a console, on a store of its own."""
+    settings = {"ASTRID_HOME": home, "ASTRID_STORE__URL": url, "ASTRID_POWER__ENABLED": "false",
+                "OMP_NUM_THREADS": "1", "PYTHONPATH": ROOT, **more}  # fmt: skip
+    set_to = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in settings.items())
+    return f"env {set_to} {shlex.quote(sys.executable)} -m astrid_tui"
+
+
+def test_a_frame_fails_is_understood_retried_and_done(night, tmux, tmp_path):
+    url = f"sqlite:///{tmp_path / 'astrid.db'}"
+    moved = tmp_path / "reference.fits"
+    shutil.copy(night.reference.path, moved)
+    replace(night, frames=night.frames[-1:], reference=replace(night.reference, path=str(moved))).fill(url)
+    away = tmp_path / "unplugged"
+    shutil.move(moved, away)
+    tmux.open(console_of(tmp_path, url, ASTRID_QUEUE__ATTEMPTS=1))
+    with closing(open_store(url)) as store:
+        tmux.until("1 queued")
+        tmux.press(":", *"run engine=local", "Enter")
+        tmux.wait(lambda: counts_by_state(store).get("quarantined", 0) == 1, "a frame that failed")
+        tmux.press("1")
+        tmux.until("quarantined 1")
+        tmux.press("Enter")
+        tmux.until("It failed where it should not have")
+        tmux.until("reference 1: the reference")
+
+        shutil.move(away, moved)
+        tmux.press("R")
+        tmux.until("type retry to do it")
+        tmux.press(*"retry", "Enter")
+        tmux.until("1 frame queued again")
+        assert counts_by_state(store).get("queued", 0) == 1
+        tmux.press(":", *"run engine=local", "Enter")
+        tmux.wait(lambda: counts_by_state(store).get("done", 0) == 1, "a frame that is done")
+        tmux.until("candidates: c reviews them")
+        tmux.press("c")
+        tmux.until('frame:"science_004.fits"')
+        tmux.press("q")
+
+
 def test_a_run_outlives_its_terminal_and_is_cancelled_from_another(night, tmux, tmp_path):
     url = f"sqlite:///{tmp_path / 'astrid.db'}"
     night.fill(url)
-    settings = {"ASTRID_HOME": tmp_path, "ASTRID_STORE__URL": url, "ASTRID_POWER__ENABLED": "false",
-                "OMP_NUM_THREADS": "1", "PYTHONPATH": ROOT}  # fmt: skip
-    set_to = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in settings.items())
-    command = f"env {set_to} {shlex.quote(sys.executable)} -m astrid_tui"
+    command = console_of(tmp_path, url)
     with closing(open_store(url)) as store:
 
         def run() -> Run:
