@@ -1,18 +1,23 @@
 """What operators do at the queue and pipeline screens, and what is in the store afterwards."""
 
 import asyncio
+import os
 import shutil
+import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
-from core.database.store import Store
-from core.database.tables import Observation, QueueEvent
+from core.database.store import Store, open_store
+from core.database.tables import Observation, QueueEvent, Run
 from core.frames import queue, references
 from core.frames.observations import register
+from core.frames.queue import counts_by_state
 from core.operations import runs
 from core.operations.logs import NAME, folder_of
+from core.operations.processes import is_alive
 from core.settings import Settings
 from core.settings_sections import QueueSettings, StoreSettings
 from pipeline.engines.local import run
@@ -23,7 +28,8 @@ from screens.action import Where
 from screens.lines import Tinted
 from screens.widgets.rows import Rows
 from tests.builders import make_store
-from tests.chaos.nights import QUICK
+from tests.chaos.nights import QUICK, make_night
+from tests.chaos.processes import stop
 from tests.stories.desk import Reviewer, console
 from tests.stories.trouble import many_queued, troubled_night
 
@@ -292,6 +298,46 @@ async def test_a_run_is_killed_with_a_typed_word(night, tmp_path, monkeypatch):
         await words(vera, "kill")
         await sees(vera, "run 1 was asked to stop")
     assert asked == [(1, False)]
+
+
+async def test_a_run_outlives_its_console_and_is_cancelled_from_the_next(tmp_path):
+    url = f"sqlite:///{tmp_path / 'astrid.db'}"
+    make_night(tmp_path, frames=3, size=200).fill(url)
+    with closing(open_store(url)) as store:
+
+        def the_run() -> Run:
+            return runs.read(store, 1)
+
+        async with console(url, tmp_path, more="[power]\nenabled = false\n", ready=False) as vera:
+            await on(vera, Where.PIPELINE, "2")
+            await keys(vera, ":")
+            await words(vera, "run engine=local")
+            await sees(vera, "run 1 has begun")
+            await vera.until(lambda: counts_by_state(store).get("running", 0) == 1)
+            with store.write() as session:
+                session.connection()  # it is stopped outside a transaction, which would bar who cancels it
+                stop(the_run().pid)  # it must not end before the next console is there
+        try:
+            assert the_run().state == "running"
+            assert is_alive(the_run().pid, the_run().process)
+            async with console(url, tmp_path, more="[power]\nenabled = false\n", ready=False) as vera:
+                await on(vera, Where.PIPELINE, "2")
+                await sees(vera, "running")
+                await keys(vera, "K")
+                await sees(vera, "type kill")
+                await words(vera, "kill")
+                await sees(vera, "run 1 was asked to stop")
+                os.kill(the_run().pid, signal.SIGCONT)
+                await sees(vera, "interrupted")
+        finally:
+            if is_alive(the_run().pid, the_run().process):
+                os.kill(the_run().pid, signal.SIGCONT)
+        assert the_run().state == "interrupted"
+        counts = counts_by_state(store)
+        assert counts.get("running", 0) == 0
+        ended = counts.get("done", 0) + counts.get("rejected", 0)
+        assert ended >= 1  # what was in hand is finished
+        assert ended + counts.get("queued", 0) == 3
 
 
 async def test_a_line_of_the_log_is_told_after_its_hour_and_opened_in_full(night, tmp_path):
