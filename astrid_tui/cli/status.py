@@ -14,7 +14,6 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
-from core.health.checks import ago
 from core.text import counted
 
 
@@ -79,6 +78,8 @@ def status(
 
 def _tell_intake(intake: dict[str, Any]) -> None:
     """How fast frames go by, and the folders that they come from."""
+    from core.health.checks import ago
+
     told = []
     if intake["oldest_queued_s"] is not None:
         told.append(f"the oldest waits {ago(intake['oldest_queued_s'])}")
