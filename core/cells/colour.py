@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 # van der Walt) and `cividis` (Nunez et al. 2018) read the same to colour-blind eyes; `red` spares
 # the dark adaptation of a dome.
 COLOUR_MAPS: dict[str, tuple[int, ...]] = {
-    "grey": (0x000000, 0xFFFFFF),
+    "grey": (0x030303, 0xFDFDFD),  # of `STEPS` every second is in the 256-colour palette: half the bytes
     "viridis": (0x440154, 0x3B528B, 0x21918C, 0x5EC962, 0xFDE725),
     "cividis": (0x00224E, 0x414D6B, 0x7C7B78, 0xBBAF71, 0xFEE838),
     "red": (0x000000, 0xFF0000),
@@ -20,6 +20,8 @@ MASKED_INDEX = 17  # the palette's darkest blue
 
 # Every second grey: no faint source is lost by it, and neighbours that are alike cost nothing to send.
 GREY_INDICES = np.array([16, *range(233, 256, 2), 231], dtype=np.int32)
+STEPS = 51  # beyond what an eye tells apart, and fewer bytes than 256
+_SHORT_REACH = 0.65  # steps
 _INDEXED_LEVELS = 64
 _GREY_LEVELS = np.array([0, *range(18, 239, 20), 255], dtype=np.float32) / 255
 
@@ -34,7 +36,11 @@ def grey_indices(brightness: NDArray[np.float32]) -> NDArray[np.int32]:
 
 def true_colours(brightness: NDArray[np.float32], name: str, levels: int) -> NDArray[np.int32]:
     """0xRRGGBB of each brightness in ``levels`` steps of a map; masked (NaN) has its own colour."""
-    step = np.rint(np.nan_to_num(brightness) * (levels - 1)).astype(int)
+    place = np.nan_to_num(brightness) * (levels - 1)
+    step = np.rint(place).astype(int)
+    if name == "grey" and levels == STEPS:
+        short = 2 * (place // 2).astype(int) + 1  # in the palette, so a bit more is taken for it
+        step = np.where(np.abs(place - short) < _SHORT_REACH, short, step)
     colours = _table(name, levels).take(step)
     colours[np.isnan(brightness)] = MASKED[name]
     return colours

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cells.colour import grey_indices, true_colours
+from core.cells.colour import STEPS, grey_indices, true_colours
 
 DRAWINGS = ("half", "grey", "braille", "ascii")
 GRAPHICS = ("kitty", "sixel")  # pixels that the terminal shows over blank cells
@@ -26,7 +26,6 @@ _BAYER = (np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]
 # Bits of the braille dots, by row and column within a cell (Unicode 2800).
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
-_TRUE_COLOUR_LEVELS = 64  # beyond what an eye tells apart, and fewer bytes than 256
 _COARSE_LEVELS = 24
 
 
@@ -103,7 +102,7 @@ def half_blocks(brightness: NDArray[np.float32], colour_map: str, palette: bool)
     if indexed:
         colours = grey_indices(brightness)
     else:
-        colours = true_colours(brightness, colour_map, _COARSE_LEVELS if palette else _TRUE_COLOUR_LEVELS)
+        colours = true_colours(brightness, colour_map, _COARSE_LEVELS if palette else STEPS)
     upper, lower = colours[0::2], colours[1::2]
     same = upper == lower
     # Where both halves agree a space needs no foreground, and joins its neighbours.

@@ -13,6 +13,7 @@ UPPER, LOWER, FULL = "▀▄█"
 _OF_LETTERS = ("1", "2", "3", "5")  # bold, dim, italic, blinking
 _ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "8": "28", "9": "29"}
 _PICTORIAL = 0x1F000
+_GREYS = {str(8 + 10 * step): 232 + step for step in range(24)}
 
 Cell = tuple[str, str]  # a character with what combines with it, and its attributes; "" behind a wide one
 
@@ -35,7 +36,7 @@ def look_of(style: str) -> Look:
         if part in ("38", "48"):
             kind = next(parts, "5")
             values = [next(parts, "0") for _ in range(3 if kind == "2" else 1)]
-            colour = ";".join((part, kind, *values))
+            colour = f"{part};{_colour(kind, *values)}"
             fore, back = (colour, back) if part == "38" else (fore, colour)
         elif part in ("39", "49"):
             fore, back = (part, back) if part == "39" else (fore, part)
@@ -46,6 +47,12 @@ def look_of(style: str) -> Look:
         elif part not in ("", "0"):
             other.append(part)
     return Look(tuple(other), fore, back)
+
+
+def _colour(kind: str, *values: str) -> str:
+    """A colour in the fewest bytes: the greys of the 256-colour palette are told by their index."""
+    index = _GREYS.get(values[0]) if kind == "2" and len(set(values)) == 1 else None
+    return f"{kind};{';'.join(values)}" if index is None else f"5;{index}"
 
 
 @lru_cache(maxsize=65536)

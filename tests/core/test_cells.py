@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.cells import DRAWINGS, STRETCHES, Look, draw_triplet, faint_sources_survive, to_ansi
-from core.cells.colour import GREY_INDICES, MASKED, MASKED_INDEX, grey_indices, true_colours
+from core.cells.colour import GREY_INDICES, MASKED, MASKED_INDEX, STEPS, grey_indices, true_colours
 from core.cells.glyphs import ascii_ink, braille_dots, half_blocks
 from core.cells.grid import cropped, resampled, squared
 from core.cells.stretch import brightness, sky_limits, symmetric_limits, zscale
@@ -149,6 +149,18 @@ class TestColour:
         colours = true_colours(np.linspace(0, 1, 64, dtype=np.float32), name, 64)
         linear = (np.stack([colours >> 16, (colours >> 8) & 255, colours & 255]) / 255) ** 2.2
         assert (np.diff(np.array([0.2126, 0.7152, 0.0722]) @ linear) > 0).all()
+
+    def test_true_greys_are_near_what_they_show_and_mostly_of_the_palette(self):
+        """Which takes half the bytes of others: 5;232 to 5;255 are 8, 18 and so on to 238."""
+        wanted = np.linspace(0, 1, 5001, dtype=np.float32)
+        shown = true_colours(wanted, "grey", STEPS)
+        assert set(np.unique(shown % 0x10101)) == {0}
+        level = shown // 0x10101
+        assert np.abs(level - (3 + 250 * wanted)).max() <= 3.3
+        assert (np.diff(level) >= 0).all()
+        assert len(np.unique(level)) == STEPS
+        inside = level[(level > 8) & (level < 238)]
+        assert 0.6 < np.mean(inside % 10 == 8) < 0.7
 
 
 class TestGlyphs:

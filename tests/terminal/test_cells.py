@@ -175,6 +175,8 @@ def test_what_a_terminal_shows_at_once_are_the_words_and_then_the_picture(tmp_pa
 def test_attributes_change_by_what_differs():
     assert look_of("1;38;5;240;48;2;1;2;3") == (("1",), "38;5;240", "48;2;1;2;3")
     assert look_of("7;33;102") == (("7",), "33", "102")
+    assert look_of("38;2;18;18;18;48;2;19;19;19") == ((), "38;5;233", "48;2;19;19;19")
+    assert look_of("38;2;8;18;8;48;2;238;238;238") == ((), "38;2;8;18;8", "48;5;255")
     assert change("38;5;240;48;5;250", "38;5;241;48;5;250") == "\x1b[38;5;241m"
     assert change("38;5;240;48;5;250", "38;5;240") == "\x1b[49m"
     assert change("1;38;5;240", "38;5;240") == "\x1b[22m"
