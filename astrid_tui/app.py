@@ -297,7 +297,7 @@ class Console(ScreensApp):
         return isinstance(self._driver, ReplyDriver) and self._driver.is_slow
 
     def on_terminal_reply(self, reply: TerminalReply) -> None:
-        """What the terminal can show, and on a slow line that it has drawn a portion."""
+        """What the terminal can show, and that it has drawn what was sent so far."""
         if reply.text in ANSWERS and self.is_open:
             self.here.terminal_at_work()
         elif self._picturing.probe.take(reply.text):

@@ -144,7 +144,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         """The terminal said what it can show."""
 
     def terminal_at_work(self) -> None:
-        """The terminal has drawn a portion of what was sent, on a slow line."""
+        """The terminal says that it works: so far it has drawn what was sent."""
 
     def store_changed(self) -> None:
         """Something was written to the store."""

@@ -90,7 +90,7 @@ class PictureScreen(FrameScreen[None]):
             self.paint()
 
     def terminal_at_work(self) -> None:
-        """The terminal draws, on a slow line: wait on for it to answer."""
+        """The terminal draws: wait on for it to answer."""
         self._sight.is_at_work()
         if self._question is not None:
             self._question.reset()

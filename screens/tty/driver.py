@@ -152,6 +152,4 @@ class ReplyDriver(LinuxDriver):
             reply = replies.replies.pop(0)
             if reply in ANSWERS and self._output is not None:
                 self._output.answered()
-                if not self._output.is_slow:
-                    continue
             self.process_message(TerminalReply(reply))

@@ -5,17 +5,20 @@ that came before, so the answer says that the picture is on the screen. The curs
 on the last line at a column that counts the questions: so an answer tells which question it answers, and
 no key looks like it (shift+F3 sends ``ESC [ 1 ; 2 R``). At most one question is open, and while it is, no
 other picture is drawn: late pictures are left out rather than queued. Where drawings go in portions, it is
-`screens.tty.output` that leaves them out, and none has to wait here.
+`screens.tty.output` that leaves them out, and none has to wait here. Once another picture is drawn, or
+something lies over it, a picture has to be seen anew.
 
-A terminal that never answers within `ANSWER_S` is taken for one that cannot; from then on a picture counts
-as seen `DELAY_S` after it was sent. One that has answered before is given `PATIENCE_S`. Inside tmux or
-screen it is the multiplexer that answers: it has drawn the picture, the terminal behind it perhaps not yet.
+A terminal that has said nothing at all within `ANSWER_S` is taken for one that cannot; from then on a picture
+counts as seen `DELAY_S` after it was sent. One that has answered, if only that it works, can: where it is
+silent the line stands still, and keys that come then were pressed before the picture. So it is asked again
+every `PATIENCE_S`, and nothing is seen until it answers. Inside tmux or screen it is the multiplexer that
+answers: it has drawn the picture, the terminal behind it perhaps not yet.
 """
 
 import time
 from collections.abc import Callable, Hashable
 
-ANSWER_S = 2.0
+ANSWER_S = 5.0  # more than any line is far
 PATIENCE_S = 10.0
 DELAY_S = 0.3
 ASK_AGAIN_S = 30.0  # a terminal that did not answer is asked once more after so long
@@ -30,8 +33,8 @@ class Sight:
         self._asked: Hashable = None
         self._asked_at = float("-inf")
         self._serial = 0
-        self._is_open = False  # a question is unanswered
-        self._has_answered = False
+        self._open: list[int] = []  # the questions for what was asked about that are unanswered
+        self._has_answered = self._is_deaf = False
         self._drawn: Hashable = None
         self._drawn_at = float("-inf")
         self._seen: Hashable = None
@@ -44,51 +47,59 @@ class Sight:
     @property
     def is_waiting(self) -> bool:
         """Whether an answer is still to be expected."""
-        return self._is_open and self._clock() - self._asked_at < self.patience_s
+        return bool(self._open) and not self._is_deaf and self._clock() - self._asked_at < self.patience_s
 
     def may_draw(self, picture: Hashable) -> bool:
         """Whether a picture may be sent now: not while another is on its way."""
-        return not self.is_waiting or picture == self._asked
+        return not self.is_waiting or self._asked in (None, picture)
 
     def drew(self, picture: Hashable) -> int | None:
         """A picture was sent; the number of the question to ask now, or none."""
         if picture != self._drawn:
+            self.lose()
             self._drawn, self._drawn_at = picture, self._clock()
         if picture in (None, self._seen) or self.is_waiting:
             return None
-        if self._is_open and self._clock() - self._asked_at < ASK_AGAIN_S:
-            return None  # the last question was not answered: by now the delay guards
+        if self._is_silent:
+            self._is_deaf = True  # by now the delay guards
+            if self._clock() - self._asked_at < ASK_AGAIN_S:
+                return None
         self._serial = self._serial % COLUMNS + 1
-        self._asked, self._asked_at, self._is_open = picture, self._clock(), True
+        self._open = [*self._open[1 - COLUMNS :], self._serial] if picture == self._asked else [self._serial]
+        self._asked, self._asked_at = picture, self._clock()
         return self._serial
 
     def answered(self, serial: int) -> bool:
-        """Take an answer; whether it is the one that was waited for."""
-        if not self._is_open or serial != self._serial:
+        """Take an answer; whether it is one that was waited for."""
+        if serial not in self._open:
             return False
-        self._is_open, self._has_answered, self._seen = False, True, self._asked
+        self._open, self._seen = [], self._asked
+        self._has_answered, self._is_deaf = True, False
         return True
 
     def has_seen(self, picture: Hashable) -> bool:
         """Whether a picture is on the reader's screen."""
         if picture is None or picture != self._drawn:
             return False
-        if picture == self._seen:
-            return True
-        is_silent = self._is_open and not self.is_waiting
-        return is_silent and self._clock() - self._drawn_at >= DELAY_S
+        return picture == self._seen or (self._is_silent and self._clock() - self._drawn_at >= DELAY_S)
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether the terminal has never answered, not even when it was given the time."""
+        return bool(self._open) and not self._has_answered and not self.is_waiting
 
     def is_at_work(self) -> None:
-        """The terminal has drawn a portion of what comes before the question: its patience begins anew."""
-        if self.is_waiting:
+        """The terminal says that it works, before the question or after it: its patience begins anew."""
+        self._has_answered, self._is_deaf = True, False
+        if self._open:
             self._asked_at = self._clock()
 
     def abandon(self) -> None:
         """The screen has another size: what is on it is lost, and where the cursor stood at the question."""
         self.lose()
         if self.is_waiting:
-            self._is_open = False
+            self._open = []
 
     def lose(self) -> None:
-        """Something else is on the screen now."""
-        self._drawn = self._seen = None
+        """Something else is on the screen now, or on its way there: no answer that comes is for what was."""
+        self._drawn = self._seen = self._asked = None

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from core.database.tables import Verdict
-from screens.tty.sight import ANSWER_S, DELAY_S, Sight
+from screens.tty.sight import ANSWER_S, ASK_AGAIN_S, DELAY_S, PATIENCE_S, Sight
 from tests.builders import add_night, make_store
 from tests.terminal.test_console import console
 
@@ -113,16 +113,86 @@ def test_where_the_terminal_never_answers_a_short_delay_guards(night, tmp_path):
         terminal.press("q")
 
 
-def test_patience_begins_anew_with_each_portion_that_the_terminal_has_drawn():
+def test_a_terminal_that_says_that_it_works_is_waited_for_however_long_the_picture_takes():
     now = [0.0]
     sight = Sight(lambda: now[0])
     assert sight.drew("card") == 1
+    now[0] += 0.9 * ANSWER_S
+    sight.is_at_work()
     for _ in range(5):
-        now[0] += 0.9 * ANSWER_S
+        now[0] += 0.9 * PATIENCE_S
         sight.is_at_work()
         assert not sight.has_seen("card")
-    now[0] += ANSWER_S
+        assert sight.drew("card") is None
+    now[0] += 2 * PATIENCE_S
+    assert not sight.has_seen("card")
+    assert sight.answered(1)
     assert sight.has_seen("card")
+
+
+def test_on_a_line_that_stands_still_nothing_is_seen_until_the_terminal_answers():
+    now = [0.0]
+    sight = Sight(lambda: now[0])
+    sight.answered(sight.drew("first"))
+    asked = [sight.drew("second")]
+    for _ in range(6):
+        now[0] += PATIENCE_S
+        assert not sight.has_seen("second")
+        asked.append(sight.drew("second"))
+    assert None not in asked
+    assert sight.drew("third") is None  # while the last question is open
+    assert sight.answered(asked[-1])
+    assert not sight.has_seen("third")
+    now[0] += 60
+    third = [sight.drew("third"), sight.drew("third")]
+    assert third == [asked[-1] + 1, None]
+    assert not any(sight.answered(each) for each in asked)  # of another picture
+    now[0] += PATIENCE_S
+    assert sight.drew("third") == asked[-1] + 2
+    assert sight.answered(asked[-1] + 1)  # late, and true all the same
+    assert sight.has_seen("third")
+
+
+def test_a_picture_that_another_took_the_place_of_is_to_be_seen_anew():
+    sight = Sight(lambda: 0.0)
+    sight.answered(sight.drew("first"))
+    second = sight.drew("second")
+    sight.drew("first")
+    assert not sight.has_seen("first")
+    sight.drew("second")
+    assert sight.answered(second)  # it may have drawn the first before
+    assert not sight.has_seen("second")
+    assert sight.answered(sight.drew("second"))
+    assert sight.has_seen("second")
+
+
+def test_a_picture_that_something_lay_over_is_to_be_seen_anew():
+    sight = Sight(lambda: 0.0)
+    before = sight.drew("card")
+    sight.lose()
+    assert sight.may_draw("card")
+    assert sight.drew("card") is None
+    assert sight.answered(before)
+    assert not sight.has_seen("card")
+    assert sight.answered(sight.drew("card"))
+    assert sight.has_seen("card")
+
+
+def test_a_terminal_that_never_answers_holds_up_one_picture():
+    now = [0.0]
+    sight = Sight(lambda: now[0])
+    assert sight.drew("first") == 1
+    assert not sight.may_draw("second")
+    now[0] += ANSWER_S
+    for number in range(2, 5):
+        assert sight.may_draw(number)
+        sight.drew(number)
+        assert not sight.has_seen(number)
+        now[0] += 2 * DELAY_S
+        assert sight.has_seen(number)
+        now[0] += ASK_AGAIN_S
+    sight.is_at_work()  # it does after all
+    assert not sight.has_seen(4)
 
 
 REPLIES = [
