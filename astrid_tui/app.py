@@ -353,11 +353,11 @@ class Console(ScreensApp):
         self._ending.begin()
 
     async def action_quit(self) -> None:
-        """Textual's own key for it, ctrl+q."""
-        self.leave()
+        """Textual's own key for it, ctrl+q: but who had ctrl+s stop the terminal lets it go on by that."""
+        self.action_help_quit()
 
     def action_help_quit(self) -> None:
-        """Textual's own key for it, ctrl+c."""
+        """Textual's own key for help on it, ctrl+c."""
         self.here.say(f"{self.registry.sign('quit')} quits")
 
     def _repaint(self) -> None:

@@ -22,6 +22,7 @@ _CSI_PART = re.compile(r"\x1b\[[0-?]*[ -/]*\Z")
 _CSI_CUT_OFF = re.compile(r"\x1b\[[0-?]+[ -/]*(?=\x1b)")
 _STRING = re.compile(r"\x1b[P_\]^X].*?(?:\x1b\\|\x07|\x9c)", re.DOTALL)
 _STRING_STARTS = ("\x1bP", "\x1b_", "\x1b]", "\x1b^", "\x1bX")
+_REST_OF_KEY = re.compile(r"\[[0-9;]*[A-Z~]|O[A-Z]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -41,11 +42,15 @@ class ReplyFilter:
     pending: str = ""
     _pasting: bool = False
     _dropped: str = ""  # the beginning of a sequence that was given up
+    _is_key_past: bool = False  # the escape key was told last; it may have been the beginning of another
 
     def feed(self, data: str) -> str:
         """What of the input Textual may see."""
         if self._dropped:
             data = self._without_rest(data)
+        elif self._is_key_past and (found := _REST_OF_KEY.match(data)):  # at once, as nobody types it
+            data = data[found.end() :]
+        self._is_key_past = False
         rest, self.pending = self.pending + data.replace("\x9b", "\x1b["), ""
         passed: list[str] = []
         while rest:
@@ -63,7 +68,7 @@ class ReplyFilter:
         """The rest of what is pending will not come; whether it was the escape key."""
         if self._pasting:  # the end of a paste is waited for: without it, its rest would be typed
             return False
-        was_key = self.pending == _ESC
+        self._is_key_past = was_key = self.pending == _ESC
         self._dropped = "" if was_key else self.pending
         self.pending = ""
         return was_key

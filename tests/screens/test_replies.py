@@ -75,3 +75,15 @@ def test_the_escape_key_is_followed_by_keys():
     replies.feed("\x1b")
     assert replies.give_up()
     assert replies.feed("[") == "["
+
+
+@pytest.mark.parametrize("rest", ["[B", "OB", "[1;5D", "[5~"])
+def test_what_comes_at_once_behind_an_escape_that_was_taken_for_the_key_is_not_typed(rest):
+    replies = ReplyFilter()
+    replies.feed("\x1b")
+    assert replies.give_up()
+    assert replies.feed(rest + "j") == "j"
+    assert replies.feed(rest) == rest
+    replies.feed("\x1b")
+    assert replies.give_up()
+    assert "".join(replies.feed(each) for each in rest) == rest

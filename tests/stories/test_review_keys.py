@@ -30,6 +30,29 @@ async def test_keys_typed_ahead_fall_on_no_card_that_was_not_drawn(night, tmp_pa
     assert judged == [drawn]
 
 
+async def test_who_stopped_the_terminal_and_lets_it_go_on_does_not_leave(night, tmp_path):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("j", "ctrl+s", "ctrl+q")
+        assert "q quits" in vera.lines[-2]
+        await vera.press("j")
+        assert "3 of 5" in vera.lines[1]
+
+
+async def test_marks_typed_ahead_are_none_of_cards_that_were_not_drawn(night, tmp_path):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        for key in ["space"] * 3:
+            vera.app.simulate_key(key)
+        await vera.until(lambda: "mark: the card is not drawn yet" in vera.text)
+        await vera.ready()
+        assert "2 of 5" in vera.lines[1]
+        assert [*vera.screen.queue.marks] == [ids[0]]
+        await vera.press("space")
+        assert [*vera.screen.queue.marks] == ids[:2]
+    assert not verdicts(store)
+
+
 async def test_a_verdict_falls_on_the_card_before_which_its_key_came_though_others_came_with_it(
     night, tmp_path
 ):
