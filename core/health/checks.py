@@ -186,7 +186,7 @@ def _queue(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
     store = facts.store
     at_work = [run for run in store.running if not _is_gone(run, facts)]
     if store.due_since is None:
-        yield Check("queue", "ok", "no frame waits")
+        yield Check("queue", "ok", "no frame is queued")
         return
     frames = _number(store.due, "frame")
     age = facts.now - store.due_since

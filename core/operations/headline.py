@@ -45,8 +45,8 @@ class Headline:
     ----------
     awaiting : int
         Objects that await a verdict.
-    queued, running, failed : int
-        Frames: due for processing, in hand, quarantined.
+    queued, running, failed, waiting, rejected : int
+        Frames: due for processing, in hand, quarantined, without what they need yet, refused by quality.
     watts : float or None
         Drawn by all measured devices together; none where nothing is measured.
     """
@@ -55,6 +55,8 @@ class Headline:
     queued: int = 0
     running: int = 0
     failed: int = 0
+    waiting: int = 0
+    rejected: int = 0
     watts: float | None = None
     run: RunAtWork | None = None
     event: OpenEvent | None = None
@@ -76,6 +78,8 @@ def headline(store: Store) -> Headline:
         queued=states.get(ObservationState.QUEUED, 0),
         running=states.get(ObservationState.RUNNING, 0),
         failed=states.get(ObservationState.QUARANTINED, 0),
+        waiting=states.get(ObservationState.WAITING, 0),
+        rejected=states.get(ObservationState.REJECTED, 0),
         watts=power.draw_now(store),
         run=run,
         event=event,

@@ -251,7 +251,7 @@ class PipelineScreen(FrameScreen["Answer"]):
 
     def _ask_workers(self) -> None:
         if self.data is not None and not self.data.left:
-            self.refuse("no frame waits")
+            self.refuse("no frame is queued")
             return
         self.ask_line("how many workers", "1", self._start)
 

@@ -202,7 +202,7 @@ def progress_line(page: Page, width: int) -> Line:
     """How many frames are left, and how long they will take."""
     answer = page.answer
     if not answer.left:
-        return (span(" no frame waits", Tone.DIM),)
+        return (span(" no frame is queued", Tone.DIM),)
     frames = counted(answer.left, "frame")
     pieces: list[Line] = [(span(f" {frames} left", Tone.STRONG),)]
     if not any(run.is_at_work for run in answer.runs):

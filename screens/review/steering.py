@@ -38,13 +38,17 @@ class Remark:
 
 
 def filter_hint(line: str, known: "Known", width: int) -> Line:
-    """What a filter means that is being typed, and what can come next."""
+    """What a filter means that is being typed, and what can come next; values without the name they are of."""
     from core.review.filter_help import completions, explained
 
-    told = span(explained(line, known), Tone.PLAIN, 400)
-    offered = "  ".join(each.rpartition(" ")[2] for each in completions(line, known)[:_SHOWN])
-    room = width - len(told.text) - 3  # what can come next fills the line; what it means takes more if needed
-    return (told, span("  "), span(offered, Tone.DIM, room)) if offered and room > _FEW_CELLS else (told,)
+    told = explained(line, known)
+    found = [each.rpartition(" ")[2].lstrip("-(") for each in completions(line, known)[:_SHOWN]]
+    if any(told.endswith(f": {each}") for each in found):  # its example is among them
+        told = told.rpartition(" ")[0]
+    offered = "  ".join(each.partition(":")[2] or each for each in found)
+    room = width - len(told) - 3  # what can come next fills the line; what it means takes more if needed
+    meant = span(told, Tone.PLAIN, 400)
+    return (meant, span("  "), span(offered, Tone.DIM, room)) if offered and room > _FEW_CELLS else (meant,)
 
 
 def label_words(line: str) -> list[str]:

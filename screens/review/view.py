@@ -155,10 +155,15 @@ def empty_lines(page: Page) -> list[Line]:
         )
     else:
         lines.append((span(" No frame is queued: `astrid ingest PATH` registers frames."),))
-    if counts.failed:
-        lines.append(
-            (span(f" Quarantined: {counted(counts.failed, 'frame')}. `astrid status` says why.", Tone.WARN),)
-        )
+    stuck = (
+        ("Waiting", counts.waiting, "for what"),
+        ("Rejected", counts.rejected, "why"),
+        ("Quarantined", counts.failed, "why"),
+    )
+    for state, count, asked in stuck:
+        if count:
+            told = f" {state}: {counted(count, 'frame')}. `astrid status` says {asked}."
+            lines.append((span(told, Tone.WARN),))
     return lines
 
 

@@ -3,10 +3,11 @@
 import time
 
 import pytest
+from sqlmodel import select
 
 from core.database.store import open_store
 from core.database.store_errors import StoreUnreachable
-from core.database.tables import HealthEvent, PowerDevice, PowerSample, SkyObject
+from core.database.tables import HealthEvent, Observation, PowerDevice, PowerSample, SkyObject
 from core.frames import observations
 from core.frames.queue import claim
 from core.operations.changes import Changes
@@ -80,6 +81,15 @@ class TestHeadline:
         now = headline(store)
         assert status(store)["awaiting_verdict"] == 2
         assert (now.awaiting, now.queued, now.running, now.failed) == (2, 2, 1, 0)
+
+    def test_it_counts_frames_that_nothing_will_become_of_by_themselves(self, store):
+        observations.register(store, [frame_facts(number) for number in range(7)])
+        states = ["waiting", "waiting", "rejected", "quarantined", "dropped", "calibration", "done"]
+        with store.write() as db:
+            for row, state in zip(db.exec(select(Observation)).all(), states, strict=True):
+                row.state = state
+        now = headline(store)
+        assert (now.waiting, now.rejected, now.failed) == (2, 1, 1)
 
     def test_the_newest_run_stands_for_all(self, store):
         for _ in range(3):

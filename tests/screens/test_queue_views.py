@@ -325,7 +325,7 @@ class TestPipeline:
         assert "not known yet" in plain(progress_line(self.page(left_s=None), 100))
         over = replace(RUN, state="done")
         assert "no run is at work: s starts one" in plain(progress_line(self.page(runs=(over,)), 100))
-        assert "no frame waits" in plain(progress_line(self.page(left=0), 100))
+        assert "no frame is queued" in plain(progress_line(self.page(left=0), 100))
 
     def test_silence_and_stopping_are_no_work(self):
         from core.operations.runs import ASKED_TO_STOP

@@ -3,14 +3,17 @@
 import pytest
 
 from core.cells import COLOUR_MAPS, STRETCHES, Look
+from core.operations.headline import Headline
+from core.review.filter_help import Known
 from core.review.pace import Cut, Pace, share
 from core.vocabulary import mask_words
 from screens.lines import plain
+from screens.review import view
 from screens.review.facts import best_first, sexagesimal, utc
 from screens.review.guard import RepeatGuard
 from screens.review.known import known_facts
 from screens.review.queue import Entry, Queue
-from screens.review.steering import cut_line, pace_lines
+from screens.review.steering import cut_line, filter_hint, pace_lines
 from screens.review.viewing import Viewing
 from screens.terminal import probe
 
@@ -101,6 +104,35 @@ def test_what_is_expected_below_a_cut_is_said_or_that_it_is_not_known():
     many = plain(cut_line(Cut(5, 10.0, 30, 100, share(5, 50))))
     assert "100 more, 4 to 22 of them real, as 5 of 50 judged there were" in many
     assert plain(cut_line(Cut(5, 10.0, 30, 0, share(0, 0)))).endswith("all of the queue")
+
+
+def test_of_frames_that_wait_or_were_refused_an_empty_queue_says_where_to_read_why():
+    queue = Queue()
+    queue.extend([], None)
+    page = view.Page(
+        headline=Headline(waiting=1, rejected=2), filter="", queue=queue, card=None, viewing=None,
+        theme="dark", blinked=False, notice=(),
+    )  # fmt: skip
+    assert [plain(line).strip() for line in view.empty_lines(page)] == [
+        "Nothing awaits a verdict.",
+        "No frame is queued: `astrid ingest PATH` registers frames.",
+        "Waiting: 1 frame. `astrid status` says for what.",
+        "Rejected: 2 frames. `astrid status` says why.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("line:", "a streak, or one of several in a row:  streak  row  any  none"),
+        ("-line:", "a streak, or one of several in a row:  streak  row  any  none"),
+        ("snr>7 filter:", "the band as the frame has it:  r  g"),
+        ("tag:", "a reviewer's tag on its object: tag:host  any  none"),
+        ("sco", "what the queue is ordered by: score>0.8  score>"),
+    ],
+)
+def test_values_that_a_filter_can_go_on_with_are_told_once_and_fit_in_80_columns(typed, told):
+    assert plain(filter_hint(typed, Known({"filter": ["r", "g"]}), 80)) == told
 
 
 def test_one_gap_is_a_gap():
