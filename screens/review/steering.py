@@ -38,7 +38,7 @@ class Remark:
 
 
 def filter_hint(line: str, known: "Known", width: int) -> Line:
-    """What a filter means that is being typed, and what can come next; values without the name they are of."""
+    """What a filter means that is being typed, and what can come next: of values without their name."""
     from core.review.filter_help import completions, explained
 
     told = explained(line, known)

@@ -3,8 +3,8 @@
 What was handed over cannot be called back: a picture of 12 kB keeps a line of 1 kB/s busy for 12 s. So the
 terminal is asked for its status (``CSI 5n``, ECMA-48's DSR) before a drawing and after it. It answers in the
 order of what came, and the time between its two answers is what the drawing took on the line, however far
-away it is. Where the line turns out to be slow, a drawing goes in portions, each of them once the one before
-was answered for.
+away it is. Where the line turns out to be slow, a drawing goes in portions: each once the one before must
+have left, but never more before an answer than is on its way at a time to a terminal that far away.
 
 A terminal that has never answered holds up one drawing, for `UNKNOWN_S`. One that does not answer any more
 holds up one for `LOST_S`, and from then on gets everything at once until it answers again.
@@ -12,7 +12,9 @@ holds up one for `LOST_S`, and from then on gets everything at once until it ans
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 QUESTION = "\x1b[5n"
 ANSWERS = ("\x1b[0n", "\x1b[3n")  # works, works not: it has come so far either way
@@ -27,14 +29,24 @@ LOST_S = 5.0
 ASK_AGAIN_S = 30.0
 
 
+@dataclass(slots=True)
+class _Sent:
+    """A portion that is not answered for."""
+
+    at: float
+    size: int  # bytes
+    is_reached: bool = False  # the question before it was answered
+
+
 class Portions:
     """What is known of the line."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._room: float = FIRST
-        self._asked: list[int] = []  # the bytes before each question that is not answered
-        self._asked_at = self._answered_at = float("-inf")
+        self._sent: deque[_Sent] = deque()  # what is not answered for, the oldest first
+        self._answered_at = float("-inf")
+        self._far_s = math.inf  # from a question to its answer, at least
         self._has_answered = self._is_measured = False
 
     @property
@@ -50,14 +62,23 @@ class Portions:
     @property
     def wait_s(self) -> float:
         """How long the next portion is still to wait for an answer, at most."""
-        if not self._asked or self.room is None:
+        if not self._sent or (room := self.room) is None:
             return 0.0
-        return self._asked_at + self._patience_s - self._clock()
+        if self._may_follow:
+            last = self._sent[-1]
+            return last.at + last.size * PORTION_S / room - self._clock()
+        return self._sent[0].at + self._patience_s - self._clock()
+
+    @property
+    def _may_follow(self) -> bool:
+        """Whether the line takes another portion before what was sent is answered for, as far as it leads."""
+        on_its_way = sum(each.size for each in self._sent)
+        return self._is_measured and not self._is_lost and on_its_way * PORTION_S < self._far_s * self._room
 
     @property
     def is_answer_due(self) -> bool:
         """Whether an answer is on its way, as far as can be known."""
-        return bool(self._asked) and self._has_answered and not self._is_lost
+        return bool(self._sent) and self._has_answered and not self._is_lost
 
     @property
     def _patience_s(self) -> float:
@@ -66,27 +87,32 @@ class Portions:
     @property
     def _is_lost(self) -> bool:
         """Whether there was no answer in time."""
-        return bool(self._asked) and self._clock() >= self._asked_at + self._patience_s
+        return bool(self._sent) and self._clock() >= self._sent[0].at + self._patience_s
 
     def asked(self, size: int) -> bool:
         """Whether to ask before and after a drawing of so many bytes, which is sent then."""
         if size < WORTH and not self.is_slow:
             return False
-        if self._asked:
-            if self._clock() - self._asked_at < ASK_AGAIN_S:
+        if self._sent and not (self.is_slow and self._may_follow):
+            if self._clock() - self._sent[0].at < ASK_AGAIN_S:
                 return False
             self._room = math.inf  # nothing waits a second time
-        self._asked, self._asked_at = [0, size], self._clock()
+            self._sent.clear()
+        self._sent.append(_Sent(self._clock(), size))
         return True
 
     def answered(self) -> None:
         """Take an answer of the terminal."""
-        if not self._asked:
+        if not self._sent:
             return
-        size, now = self._asked.pop(0), self._clock()
+        first, now = self._sent[0], self._clock()
         self._has_answered = True
-        if size:
-            self._measure(size, now - self._answered_at)
+        if first.is_reached:
+            self._sent.popleft()
+            self._measure(first.size, now - self._answered_at)
+        else:
+            first.is_reached = True
+            self._far_s = min(self._far_s, now - first.at)
         self._answered_at = now
 
     def _measure(self, size: int, took_s: float) -> None:

@@ -62,6 +62,29 @@ def test_a_fast_line_gets_everything_at_once_after_the_first_page(far_s):
     assert not line.portions.asked(80)  # a key in a list costs nothing more
 
 
+@pytest.mark.parametrize("bytes_s", [1000, 8000])
+@pytest.mark.parametrize("far_s", [0.0, 0.2, 0.6, 2.4])
+def test_a_line_that_leads_far_is_kept_busy_and_no_more_than_a_portion_waits_for_it(bytes_s, far_s):
+    line = Line(bytes_s, far_s)
+    line.draw(PICTURE)
+    began, free_at, left = line.now, line.now, PICTURE
+    answers: list[float] = []
+    while left or answers:
+        if left and line.portions.wait_s <= 0:
+            size = min(left, line.portions.room)
+            assert free_at - line.now <= 0.01  # what was sent before has left
+            assert line.portions.asked(size)
+            answers += [max(free_at, line.now) + far_s, max(free_at, line.now) + size / bytes_s + far_s]
+            free_at = max(free_at, line.now) + size / bytes_s
+            left -= size
+        elif answers and (not left or answers[0] <= line.now + line.portions.wait_s):
+            line.now = max(line.now, answers.pop(0))
+            line.portions.answered()
+        else:
+            line.now += line.portions.wait_s
+    assert line.now - began <= 1.5 * PICTURE / bytes_s + 2 * far_s
+
+
 def test_one_wrong_answer_does_little():
     line = Line(1000)
     line.draw(PICTURE)
