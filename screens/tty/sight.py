@@ -3,10 +3,10 @@
 After a picture the terminal is asked where its cursor is (``CSI 6n``). It answers once it has drawn all
 that came before, so the answer says that the picture is on the screen. The cursor, which is hidden, is put
 on the last line at a column that counts the questions: so an answer tells which question it answers, and
-no key looks like it (shift+F3 sends ``ESC [ 1 ; 2 R``). At most one question is open, and while it is, no
-other picture is drawn: late pictures are left out rather than queued. Where drawings go in portions, it is
-`screens.tty.output` that leaves them out, and none has to wait here. Once another picture is drawn, or
-something lies over it, a picture has to be seen anew.
+no key looks like it (shift+F3 sends ``ESC [ 1 ; 2 R``). While a question is open no other picture is drawn:
+late pictures are left out rather than queued. Where drawings go in portions, it is `screens.tty.output` that
+leaves them out, and none has to wait here. Once another picture is drawn, or something lies over it, a
+picture has to be seen anew: it is asked about again, and no answer to an earlier question counts.
 
 A terminal that has said nothing at all within `ANSWER_S` is taken for one that cannot; from then on a picture
 counts as seen `DELAY_S` after it was sent. One that has answered, if only that it works, can: where it is
@@ -58,7 +58,7 @@ class Sight:
         if picture != self._drawn:
             self.lose()
             self._drawn, self._drawn_at = picture, self._clock()
-        if picture in (None, self._seen) or self.is_waiting:
+        if picture in (None, self._seen) or (picture == self._asked and self.is_waiting):
             return None
         if self._is_silent:
             self._is_deaf = True  # by now the delay guards
