@@ -23,6 +23,7 @@ from screens.frame.commands import (
 )
 from screens.key_names import key_sign
 from screens.lines import Tone
+from screens.review.why_sheet import why_anywhere
 from screens.themes import THEMES
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ class CommandLine:
 
     def typed(self) -> list[Command]:
         """Commands proper: the screen's own, then those of the console."""
-        return [*self._console.here.commands(), *console_commands(self._console)]
+        here = self._console.here
+        common = console_commands(self._console)
+        if here.WHERE is not Where.REVIEW:  # which has its own, of the card
+            common.append(why_anywhere(here))
+        return [*here.commands(), *common]
 
     def all(self) -> list[Command]:
         """Commands, and the actions of the screen by their names."""

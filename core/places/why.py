@@ -82,6 +82,7 @@ class Page:
 
 
 FIRST = Page()
+WHOLE = Page(limit=500)  # as much of a place as is told of at once
 
 
 def why(

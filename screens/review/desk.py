@@ -32,8 +32,6 @@ from core.vocabulary import Label, ReviewState
 if TYPE_CHECKING:
     from core.places.why import Story
 
-WHY_FRAMES = 500  # of a place, that are told of at once
-
 
 @dataclass(frozen=True, slots=True)
 class Undone:
@@ -299,9 +297,9 @@ class Desk:
 
     def why(self, ra: float, dec: float) -> "Story":
         """What became of a position (degrees) in every frame."""
-        from core.places.why import Page, why
+        from core.places.why import WHOLE, why
 
-        return why(self._store, ra, dec, page=Page(limit=WHY_FRAMES))
+        return why(self._store, ra, dec, page=WHOLE)
 
     def why_of_candidate(self, candidate_id: int) -> "Story":
         """The same of a candidate's place on its reference's grid, where there is no WCS.
@@ -311,14 +309,14 @@ class Desk:
         NoSuchFrame
             It has neither a position nor a reference.
         """
-        from core.places.why import Page, why_on_grid
+        from core.places.why import WHOLE, why_on_grid
 
         with self._store.read() as db:
             row = db.get(Candidate, candidate_id)
             made = db.get(Difference, row.difference_id) if row and row.difference_id else None
         if row is None or made is None or row.x is None or row.y is None:
             raise NoSuchFrame("this detection has no position")
-        return why_on_grid(self._store, made.reference_id, row.x, row.y, page=Page(limit=WHY_FRAMES))
+        return why_on_grid(self._store, made.reference_id, row.x, row.y, page=WHOLE)
 
     def annotate(self, candidate_id: int, note: str | None, tags: Sequence[str] = ()) -> None:
         """Write a note, tags or both."""

@@ -1,7 +1,8 @@
 """What became of a place in every frame, as a page to scroll through: `astrid why` in the console."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.coordinates import CoordinateError, degrees_of_ra, parse_position
 from core.text import counted
@@ -13,6 +14,7 @@ from screens.widgets.sheet import Sheet
 if TYPE_CHECKING:
     from core.places.story_parts import FrameStory
     from core.places.why import Story
+    from screens.frame.base import FrameScreen
     from screens.review.screen import ReviewScreen
 
 _TONES = {
@@ -31,29 +33,53 @@ def why_command(screen: "ReviewScreen") -> Command:
     return Command(
         "why",
         "what became of this card's place, or of a position, in every frame: found, dropped, too faint",
-        partial(_ask, screen),
+        partial(_ask_of_card, screen),
         "[RA DEC]",
         takes_text=True,
     )
 
 
-def _ask(screen: "ReviewScreen", words: Words) -> None:
-    card, desk = screen.card, screen.desk
-    if desk is None:
-        raise CommandRefused("the store is not open")
-    if text := " ".join(words).strip():
-        try:
-            ra, dec = parse_position(text)
-        except CoordinateError as error:
-            raise CommandRefused(str(error)) from None
-        work = partial(desk.why, ra, dec)
-    elif card is None:
-        raise CommandRefused("why takes a position, RA DEC, where no card is open")
-    elif card.ra is not None and card.dec is not None:
-        work = partial(desk.why, card.ra, card.dec)
-    else:
-        work = partial(desk.why_of_candidate, card.candidate_id)
+def why_anywhere(screen: "FrameScreen[Any]") -> Command:
+    """The same where no card is: of a position."""
+    return Command(
+        "why",
+        "what became of a position in every frame: found, dropped, too faint",
+        partial(_ask, screen),
+        "RA DEC",
+        takes_text=True,
+    )
 
+
+def _ask_of_card(screen: "ReviewScreen", words: Words) -> None:
+    card, desk = screen.card, screen.desk
+    if card is None or desk is None or " ".join(words).strip():
+        _ask(screen, words)
+    elif card.ra is not None and card.dec is not None:
+        _show(screen, partial(desk.why, card.ra, card.dec))
+    else:
+        _show(screen, partial(desk.why_of_candidate, card.candidate_id))
+
+
+def _ask(screen: "FrameScreen[Any]", words: Words) -> None:
+    if (opened := screen.host.opened) is None:
+        raise CommandRefused("the store is not open")
+    text = " ".join(words).strip()
+    if not text:
+        raise CommandRefused("why takes a position, RA DEC, where no card is open")
+    try:
+        ra, dec = parse_position(text)
+    except CoordinateError as error:
+        raise CommandRefused(str(error)) from None
+
+    def work() -> "Story":
+        from core.places.why import WHOLE, why
+
+        return why(opened.store, ra, dec, page=WHOLE)
+
+    _show(screen, work)
+
+
+def _show(screen: "FrameScreen[Any]", work: "Callable[[], Story]") -> None:
     def show(story: "Story") -> None:
         title = "why: each frame, and what became of the place in it"
         screen.show_page(Sheet(title, partial(story_lines, story)))

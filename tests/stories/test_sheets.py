@@ -101,3 +101,20 @@ async def test_a_question_is_asked_whole_at_any_width(night, tmp_path):
         await vera.until(lambda: all(cells_of(each) <= 40 for each in lines_of(vera, "#confirm-question")))
         asked = lines_of(vera, "#confirm-question")
         assert "never looked at" in " ".join(" ".join(plain(line) for line in asked).split())
+
+
+async def test_why_answers_for_a_position_on_every_screen_as_it_does_for_the_card(night, tmp_path):
+    async with console(night, tmp_path) as vera:
+        card = vera.screen.card
+        await vera.pilot.press("colon")
+        await vera.typed("why")
+        await vera.until(lambda: "what became of the place" in vera.text)
+        of_card = vera.text
+        for screen in "12456":
+            await vera.press("escape", screen, "colon")
+            await vera.typed("why")
+            assert "why takes a position" in vera.text
+            await vera.pilot.press("colon")
+            await vera.typed(f"why {card.ra} {card.dec}")
+            await vera.until(lambda: "what became of the place" in vera.text)
+            assert vera.text == of_card
