@@ -43,7 +43,7 @@ def filter_hint(line: str, known: "Known", width: int) -> Line:
 
     told = explained(line, known)
     found = [each.rpartition(" ")[2].lstrip("-(") for each in completions(line, known)[:_SHOWN]]
-    if any(told.endswith(f": {each}") for each in found):  # its example is among them
+    if any(":" in each and told.endswith(f": {each}") for each in found):  # its example is among them
         told = told.rpartition(" ")[0]
     offered = "  ".join(each.partition(":")[2] or each for each in found)
     room = width - len(told) - 3  # what can come next fills the line; what it means takes more if needed

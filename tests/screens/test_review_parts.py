@@ -128,11 +128,12 @@ def test_of_frames_that_wait_or_were_refused_an_empty_queue_says_where_to_read_w
         ("-line:", "a streak, or one of several in a row:  streak  row  any  none"),
         ("snr>7 filter:", "the band as the frame has it:  r  g"),
         ("tag:", "a reviewer's tag on its object: tag:host  any  none"),
+        ("@", "saved filters: @mine  @mine"),
         ("sco", "what the queue is ordered by: score>0.8  score>"),
     ],
 )
 def test_values_that_a_filter_can_go_on_with_are_told_once_and_fit_in_80_columns(typed, told):
-    assert plain(filter_hint(typed, Known({"filter": ["r", "g"]}), 80)) == told
+    assert plain(filter_hint(typed, Known({"filter": ["r", "g"]}, ["mine"]), 80)) == told
 
 
 def test_one_gap_is_a_gap():
