@@ -85,9 +85,22 @@ class _Whole:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
+        self._ahead = b""
+
+    def peek(self, size: int) -> bytes:
+        """The next bytes, which are still to be read; fewer at the end alone."""
+        self._ahead += self._next(size - len(self._ahead))
+        return self._ahead
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes; fewer at the end alone."""
+        if not self._ahead:
+            return self._next(size)
+        given = self._ahead if size < 0 else self._ahead[:size]
+        self._ahead = self._ahead[len(given) :]
+        return given + self._next(size if size < 0 else size - len(given))
+
+    def _next(self, size: int) -> bytes:
         try:
             return self._stream.read(size)
         except DAMAGE as error:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, cast
 
 from core.surveys.alert import AlertFacts
+from core.text import size_told
 from pipeline.surveys.archive import read_archive
 from pipeline.surveys.decode import decode
 from pipeline.surveys.refusal import PacketError, Refused
 from pipeline.surveys.survey import Survey
 
 AVRO, PARQUET = b"Obj\x01", b"PAR1"
+MOST_IN_MEMORY = 256 * 2**20  # bytes
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 SUFFIXES = (".avro", ".parquet", *TAR_SUFFIXES)
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
@@ -38,7 +41,7 @@ def read_alerts(path: Path, *, cutout_px: int, radius_arcsec: float) -> Iterator
     Parameters
     ----------
     path : Path
-        An Avro or Parquet file, or an archive of Avro files.
+        An Avro or Parquet file, or an archive of such files.
     cutout_px : int
         The most pixels a side that are kept of a cutout.
     radius_arcsec : float
@@ -105,17 +108,28 @@ def _alert(name: str, number: int) -> str:
 
 
 def _records(name: str, stream: BinaryIO) -> Iterator[tuple[Survey, dict[str, Any]] | Refused]:
-    """The records of a stream; Parquet needs a file of its own, not an entry of an archive."""
+    """The records of a stream, whichever of the two formats it has."""
     from pipeline.surveys.avro_file import read_avro
 
-    if name == "" and _starts_with(stream, PARQUET):
-        from pipeline.surveys.parquet_file import read_parquet
+    if cast("_Peeked", stream).peek(len(PARQUET))[: len(PARQUET)] != PARQUET:
+        return read_avro(stream)
+    from pipeline.surveys.parquet_file import read_parquet
 
-        return read_parquet(stream)
-    return read_avro(stream)
+    return read_parquet(_in_memory(stream) if name else stream)
 
 
-def _starts_with(file: BinaryIO, magic: bytes) -> bool:
-    start = file.read(len(magic))
-    file.seek(0)
-    return start == magic
+class _Peeked(Protocol):
+    """What `open` and an archive's entries have beyond a binary stream."""
+
+    def peek(self, size: int, /) -> bytes:
+        """The next bytes, which are still to be read."""
+
+
+def _in_memory(entry: BinaryIO) -> BinaryIO:
+    """An entry of an archive, which is read once from its start: Parquet is read from its end."""
+    content = entry.read(MOST_IN_MEMORY + 1)
+    if len(content) > MOST_IN_MEMORY:
+        raise PacketError(
+            f"a Parquet file of more than {size_told(MOST_IN_MEMORY)} within an archive: unpack it there"
+        )
+    return BytesIO(content)

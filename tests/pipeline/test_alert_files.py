@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.surveys import packets
 from pipeline.surveys.packets import holds_alerts
 from tests.pipeline.packets import (
     SYNC,
@@ -255,6 +256,27 @@ def add(archive: tarfile.TarFile, name: str, data: bytes = PACKET, **facts) -> N
     for key, value in facts.items():
         setattr(member, key, value)
     archive.addfile(member, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_parquet_within_an_archive_is_read_as_avro_is(tmp_path, name, monkeypatch):
+    rows = parquet(tmp_path / "rows.parquet", [ztf(1), ztf(2)], row_group_size=1).read_bytes()
+    with tarfile.open(tmp_path / name, "w:gz" if name.endswith("gz") else "w") as archive:
+        add(archive, "night/a.avro")
+        add(archive, "night/rows.parquet", rows)
+        add(archive, "night/cut.parquet", rows[:-50])
+        add(archive, "short", b"PAR")
+        add(archive, "night/b.avro", container(small_schema(), small_packet(8), 1))
+    alerts, refused = read(tmp_path / name)
+    assert [alert.external_id for alert in alerts] == ["7", "1", "2", "8"]
+    assert [(each.where, "Parquet" in each.reason) for each in refused] == [
+        ("night/cut.parquet", True),
+        ("short", False),
+    ]
+    monkeypatch.setattr(packets, "MOST_IN_MEMORY", len(rows) - 1)
+    alerts, refused = read(tmp_path / name)
+    assert [alert.external_id for alert in alerts] == ["7", "8"]
+    assert "within an archive: unpack it there" in refused[0].reason
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tgz"])
