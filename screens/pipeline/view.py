@@ -187,7 +187,7 @@ def _run_line(run: RunFacts, is_here: bool, page: Page, width: int) -> Line:
 
 
 def _nothing(run: RunFacts) -> str:
-    return "none was due" if run.state == "done" else "none" if run.ended_at else "none yet"
+    return "none was due" if run.state == "done" else "none" if run.ended_at else "counted at its end"
 
 
 _RUN_TONES: Mapping[str, Tone] = {

@@ -335,7 +335,7 @@ class TestPipeline:
 
     def test_a_run_without_frames_says_whether_any_may_come(self):
         ended = replace(RUN, state="done", counts={}, ended_at=NOW)
-        for run, said in ((replace(RUN, counts={}), "none yet"), (ended, "none was due")):
+        for run, said in ((replace(RUN, counts={}), "counted at its end"), (ended, "none was due")):
             assert said in text(run_lines(self.page(runs=(run,)), 80, 5))
         assert "No stage of run 7 is recorded" in text(stage_lines(self.page(runs=(ended,)), 80, 5))
 
