@@ -40,7 +40,7 @@ from pipeline.frame import (
 )
 from pipeline.measure import Measured, measure
 from pipeline.outcome_facts import candidates_of, depth_magnitude, match_radius_px
-from pipeline.pairing import remarks_on, told_of
+from pipeline.pairing import contradicted_wcs, remarks_on, told_of
 from pipeline.places import sky_positions
 from pipeline.process import classified, depth_of
 from pipeline.reference.prepare import prepare_image
@@ -131,7 +131,7 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
         aligned = bring(measured.frame, measured.stars, measured.fwhm, prepared, settings, psf)
     with clock.stage("subtract"):
         difference = subtract(aligned, prepared, settings, options.method)
-    warnings += told_of(difference)
+    warnings += (*told_of(difference), *contradicted_wcs(measured.frame, aligned, prepared.frame))
     with clock.stage("detect"):
         detections, dropped = detect(difference, aligned, prepared, settings)
         saturated = new_saturated(difference, aligned, prepared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.frame import Difference, Frame
+from pipeline.frame import Aligned, Difference, Frame
 from pipeline.quantile import quantile
 from pipeline.subtraction.unsubtracted import unsubtracted_part
 
@@ -15,6 +15,8 @@ MOST_SCATTER = 0.1  # of single stars' flux ratios; through one filter and a cle
 SAME_MJD = 1e-6  # days
 SAME_SECOND = 1.0 / 86400.0
 SPARSE = 5  # one pixel of so many along each axis tells
+WCS_OFF_ARCMIN, WCS_OFF_PX = 3.0, 10.0  # by less a WCS is inexact, as many are, and stars mend it
+WCS_PLACES = 9  # along each axis of the reference at which two WCS are compared
 MEDIAN_OF_NORMAL = 0.6745  # of its absolute values, in standard deviations
 
 
@@ -68,6 +70,40 @@ def shared_light(difference: Difference) -> str | None:
     return (
         "The frame and its reference seem to hold the same exposure, so that what it shows is subtracted"
         f" from itself: the score of empty sky scatters by {difference.score_std:.2f}, where 1 is expected."
+    )
+
+
+def contradicted_wcs(new: Frame, aligned: Aligned, reference: Frame) -> tuple[str, ...]:
+    """A sentence where the stars show a frame far from where its own WCS has it; none where either lacks one.
+
+    Parameters
+    ----------
+    new : Frame
+        As it was before it was brought onto the reference's grid.
+    aligned : Aligned
+        Tells by the stars where the reference's pixels are in it.
+    reference : Frame
+    """
+    if new.wcs is None or reference.wcs is None:
+        return ()
+    height, width = reference.shape
+    x, y = (
+        axis.ravel()
+        for axis in np.meshgrid(np.linspace(0, width - 1, WCS_PLACES), np.linspace(0, height - 1, WCS_PLACES))
+    )
+    to_x, to_y = aligned.map_to_new(x, y)
+    inside = (to_x > -0.5) & (to_y > -0.5) & (to_x < new.shape[1] - 0.5) & (to_y < new.shape[0] - 0.5)
+    if not inside.any():
+        return ()
+    mine = new.wcs.celestial.pixel_to_world(to_x[inside], to_y[inside])
+    theirs = reference.wcs.celestial.pixel_to_world(x[inside], y[inside])
+    off = float(np.nanmedian(mine.separation(theirs).arcmin))
+    if not off > max(WCS_OFF_ARCMIN, WCS_OFF_PX * (reference.pixel_scale or 0.0) / 60.0):
+        return ()
+    far = f"{off / 60.0:.3g} degrees" if off >= 60.0 else f"{off:.3g} arcmin"
+    return (
+        f"The stars lie {far} from where the frame's own WCS has them; places on the sky are told by that of"
+        " the reference.",
     )
 
 

@@ -61,7 +61,7 @@ from pipeline.outcome_facts import (
     on_grid,
     rejections,
 )
-from pipeline.pairing import shared_light, told_of
+from pipeline.pairing import contradicted_wcs, shared_light, told_of
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
 
@@ -248,6 +248,7 @@ def _subtracted(
             (
                 *measured.remarks,
                 *told_of(difference),
+                *contradicted_wcs(measured.frame, new, reference.frame),
                 *remark_on(saturated, reference.frame),
                 *rows,
                 *joined.remarks,

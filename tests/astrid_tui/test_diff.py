@@ -137,6 +137,22 @@ def test_frames_in_the_wrong_order_are_told_and_strict_minds(astrid: Command) ->
     assert astrid.json("diff", "new.fits", "ref.fits", "--no-score", "--strict")["warnings"] == []
 
 
+def test_a_frame_whose_wcs_is_far_off_is_subtracted_by_its_stars_and_told(
+    astrid: Command, pair: Path, tmp_path: Path
+) -> None:
+    far = tmp_path / "far.fits"
+    with fits.open(pair / "new.fits") as files:
+        files[0].header["CRVAL2"] += 10.0
+        files.writeto(far)
+    told = astrid.json("diff", far, "ref.fits", "--no-score")
+    assert len(told["warnings"]) == 1
+    assert "The stars lie 10 degrees from where the frame's own WCS has them" in told["warnings"][0]
+    near = astrid.json("diff", "new.fits", "ref.fits", "--no-score")["sources"]
+    for one, other in zip(told["sources"], near, strict=True):
+        assert [one[key] for key in ("x", "y")] == pytest.approx([other[key] for key in ("x", "y")], abs=0.01)
+        assert (one["ra"], one["dec"]) == pytest.approx((other["ra"], other["dec"]), abs=1e-5)
+
+
 def test_a_frame_against_itself_is_told(astrid: Command) -> None:
     (said,) = astrid.json("diff", "new.fits", "new.fits", "--no-score")["warnings"]
     assert "the same exposure" in said

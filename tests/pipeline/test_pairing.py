@@ -4,12 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy.wcs import WCS
 from scipy.ndimage import gaussian_filter
 
 from core.settings import Settings
-from pipeline.pairing import told_of
+from pipeline.pairing import contradicted_wcs, told_of
+from pipeline.registration.align import align
+from pipeline.stellar.stars import find_stars
 from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
+from tests.pipeline.synthetic import rotation, star_frame
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +60,52 @@ def test_where_each_star_is_brighter_or_fainter_it_is_told_by_how_much(scatter):
 
 def _nearest(stars, truth):
     return np.hypot(stars.x[:, None] - truth.x, stars.y[:, None] - truth.y).argmin(axis=1)
+
+
+SHIFT = rotation(0.0, (199.5, 199.5), (20.3, -13.6))
+
+
+def _tangent(ra, dec, at, scale=0.5):
+    """A WCS of so many arcsec a pixel that has a place at a pixel."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval, wcs.wcs.crpix = [ra, dec], np.add(at, 1.0)
+    wcs.wcs.cd = [[-scale / 3600.0, 0.0], [0.0, scale / 3600.0]]
+    return wcs
+
+
+@pytest.fixture(scope="module")
+def shifted(pair):
+    """A frame that the stars show 20.3 and -13.6 px off its reference, before and after it is aligned."""
+    new, _ = star_frame((400, 400), 3, n_stars=160, affine=SHIFT, noise_seed=7)
+    return new, align(new, find_stars(new), 3.0, pair[1], Settings())
+
+
+@pytest.mark.parametrize(
+    ("north", "scale", "said"),
+    [
+        (0.0, 0.5, None),
+        (2.0 / 60.0, 0.5, None),  # degrees: an inexact header, as many are
+        (4.0 / 60.0, 0.5, "4 arcmin"),
+        (10.0, 0.5, "10 degrees"),
+        (4.0 / 60.0, 60.0, None),  # four pixels of a camera that sees all the sky
+        (20.0 / 60.0, 60.0, "20 arcmin"),
+    ],
+)
+def test_a_wcs_that_the_stars_contradict_is_told_of_by_how_far_it_is_off(pair, shifted, north, scale, said):
+    new, aligned = shifted
+    reference = replace(pair[1].frame, wcs=_tangent(30.0, 0.0, (199.5, 199.5), scale))
+    seen_at = (199.5 + 20.3, 199.5 - 13.6)
+    new = replace(new, wcs=_tangent(30.0, north, seen_at, scale))
+    told = contradicted_wcs(new, aligned, reference)
+    assert len(told) == (said is not None)
+    assert all(f"The stars lie {said} from where the frame's own WCS has them" in each for each in told)
+
+
+def test_of_a_frame_or_a_reference_without_a_wcs_nothing_is_said_of_it(pair, shifted):
+    new, aligned = shifted
+    far, here = (_tangent(30.0, dec, (199.5, 199.5)) for dec in (10.0, 0.0))
+    reference = pair[1].frame
+    assert contradicted_wcs(replace(new, wcs=far), aligned, replace(reference, wcs=here))
+    assert contradicted_wcs(replace(new, wcs=None), aligned, replace(reference, wcs=here)) == ()
+    assert contradicted_wcs(replace(new, wcs=far), aligned, replace(reference, wcs=None)) == ()

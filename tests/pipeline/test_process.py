@@ -333,6 +333,17 @@ def test_a_gain_that_the_sky_contradicts_is_told_with_what_mends_it(case: Case, 
     assert "contradicts" not in (case.process().reason or "")
 
 
+def test_a_wcs_that_its_stars_contradict_is_told_with_the_frame(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / "astray.fits"
+    with fits.open(case.path) as hdus:
+        hdus[0].header["CRVAL2"] += 5.0 / 60.0
+        hdus.writeto(path)
+    outcome = case.process(path=path)
+    assert outcome.state == "done"
+    assert "The stars lie 5 arcmin from where the frame's own WCS has them" in (outcome.reason or "")
+    assert "own WCS" not in (case.process().reason or "")
+
+
 def test_cards_that_cannot_be_read_are_told_of(case: Case, tmp_path: Path) -> None:
     """Damaged on their way, they would count as absent without a word: a frame without a filter waits."""
     path = tmp_path / "damaged.fits"
