@@ -76,6 +76,12 @@ class CandidateRun:
         """How the network learns, as far as that was chosen."""
         return {name: value for name in LEARNING if (value := getattr(self, name)) is not None}
 
+    def record(self) -> dict[str, Any]:
+        """What the model depends on, by name: trees know nothing of how a network learns."""
+        if self.name == "tree":
+            return {"name": self.name, "fields": self.fields} | asdict(TreeOptions(seed=self.seed))
+        return asdict(self)
+
     @property
     def simulates(self) -> bool:
         """Whether fields are simulated, in which the U-Net may take part in the detection."""
@@ -137,7 +143,7 @@ def run(
         from pipeline.training.checkpoint import on_device
 
         on_device(wanted.device)  # said before hours of fields
-    asked = asdict(wanted) | source_of(settings, wanted, models or {})
+    asked = wanted.record() | source_of(settings, wanted, models or {})
     if start is not None:
         asked |= {"begun_from": start.digest, "width": start.description.config["width"]}
     if tuning is not None:
