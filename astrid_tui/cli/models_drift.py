@@ -74,7 +74,8 @@ def retrain(
     version learnt of: [drift] of config.toml. What is made is a new version, which scores only once it is
     promoted.
     """
-    from astrid_tui.cli.models_realbogus import fine_tuned, print_training
+    from astrid_tui.cli.models_kept import print_training
+    from astrid_tui.cli.models_realbogus import fine_tuned
     from core.models.retraining import retraining
 
     settings = settings_of(context)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from astrid_tui.cli.invocation import remark, settings_of, store_of
+from astrid_tui.cli.invocation import print_table, print_text, remark, settings_of, store_of
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -64,3 +64,14 @@ def tell_registry(store: Store, settings: Settings) -> str | None:
     if told.trouble:
         remark(f"{told.trouble}; `astrid models sync` tells it later")
     return told.trouble
+
+
+def print_training(told: dict[str, Any]) -> None:
+    """Say what came of a training."""
+    if told["digest"] is None:
+        print_text(f"{told['key']}: {told['reason']}")
+        return
+    print_text(f"The model is in {told['folder']}/model, digest {told['digest']}")
+    print_table(("metric", "value"), [(name, f"{value:.4g}") for name, value in told["metrics"].items()])
+    if told["version"] is not None:
+        print_text(f"It is version {told['version']}: astrid models promote {told['name']} {told['version']}")

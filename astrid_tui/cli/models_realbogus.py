@@ -13,14 +13,12 @@ from astrid_tui.cli.invocation import (
     JsonOption,
     must_write,
     print_json,
-    print_table,
-    print_text,
     progress_bar,
     remark,
     settings_of,
     store_of,
 )
-from astrid_tui.cli.models_kept import NoSyncOption, tell_mlflow_of, version_of
+from astrid_tui.cli.models_kept import NoSyncOption, print_training, tell_mlflow_of, version_of
 from astrid_tui.cli.models_options import (
     FIELDS,
     MOST_FIELDS,
@@ -304,14 +302,3 @@ def _labelled(context: typer.Context, settings: Settings) -> Examples | None:
             return found
     except StoreMissing:
         return None
-
-
-def print_training(told: dict[str, Any]) -> None:
-    """Say what came of a training."""
-    if told["digest"] is None:
-        print_text(f"{told['key']}: {told['reason']}")
-        return
-    print_text(f"The model is in {told['folder']}/model, digest {told['digest']}")
-    print_table(("metric", "value"), [(name, f"{value:.4g}") for name, value in told["metrics"].items()])
-    if told["version"] is not None:
-        print_text(f"It is version {told['version']}: astrid models promote {told['name']} {told['version']}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +11,10 @@ from astrid_tui.cli.invocation import (
     JsonOption,
     must_write,
     print_json,
-    print_table,
-    print_text,
     progress_bar,
     settings_of,
 )
-from astrid_tui.cli.models_kept import NoSyncOption, tell_mlflow_of, version_of
+from astrid_tui.cli.models_kept import NoSyncOption, print_training, tell_mlflow_of, version_of
 from astrid_tui.cli.models_options import (
     FIELDS,
     MOST_FIELDS,
@@ -112,7 +110,7 @@ def _tell(context: typer.Context, done: list[Training], *, no_sync: bool, as_jso
     told = [training.record() | {"version": version_of(context, training)} for training in done]
     if not as_json:
         for each in told:
-            _print(each)
+            print_training(each)
     tell_mlflow_of(context, *told, no_sync=no_sync)
     if as_json:
         print_json(told)
@@ -120,9 +118,3 @@ def _tell(context: typer.Context, done: list[Training], *, no_sync: bool, as_jso
         free_outdated(context)
     else:
         raise typer.Exit(ExitCode.INTERRUPTED)
-
-
-def _print(told: dict[str, Any]) -> None:
-    print_table(("metric", "value"), [(name, f"{value:.4g}") for name, value in told["metrics"].items()])
-    if told["version"] is not None:
-        print_text(f"It is version {told['version']}: astrid models promote {told['name']} {told['version']}")

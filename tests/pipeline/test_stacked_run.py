@@ -3,6 +3,7 @@
 import json
 import shutil
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from pipeline.training.detected import DOUBTED
 from pipeline.training.examples import read, write
 from pipeline.training.keeping import keep
 from pipeline.training.scorecard_summary import of_held_out
+from pipeline.training.tree_train import TreeOptions
 from screens.lines import plain
 from screens.models.card import card_lines
 from screens.models.reading import Card
@@ -87,6 +89,36 @@ def test_without_a_store_the_models_that_came_with_astrid_are_weighed(tmp_path, 
     members = {name: SHIPPED[name].digest for name in ("realbogus", "tree", "unet")}
     assert done["parameters"]["members"] == members
     assert "the model is no version yet" in astrid.said
+    said = astrid("models", "train", "ensemble", "--fields", 6, "--seed", 3)
+    (again, _) = trainings.trainings(tmp_path)
+    assert f"The model is in {again.folder}/model, digest {again.digest}\n" in said
+
+
+def test_without_a_store_it_is_told_where_each_model_lies(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "300")
+    write(plain_examples(600, 1, "field"), tmp_path / "set.npz")
+    said = Command(monkeypatch, capsys.readouterr)(
+        "models", "train", "outliers", "--examples", tmp_path / "set.npz"
+    )
+    made = trainings.trainings(tmp_path)
+    assert {each.name for each in made} == {"isolation_forest", "one_class_svm"}
+    for each in made:
+        assert model_file(each.folder / trainings.MODEL, each.digest).description.kind == each.name
+        assert f"The model is in {each.folder}/model, digest {each.digest}\n" in said
+
+
+def test_trees_are_recorded_with_what_they_are_grown_by_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
+    write(plain_examples(600, 1, "field"), tmp_path / "set.npz")
+    told = Command(monkeypatch, capsys.readouterr).json(
+        "models", "train", "tree", "--examples", tmp_path / "set.npz", "--seed", 7
+    )
+    found = told["parameters"]
+    made_of = {"name", "examples", "fields", "examples_sha256", "code_sha256"}
+    assert found.keys() - made_of == {each.name for each in fields(TreeOptions)}
+    assert (found["seed"], found["rate"]) == (7, TreeOptions().rate)
+    assert found["examples_sha256"] == read(tmp_path / "set.npz").digest
 
 
 @pytest.mark.parametrize("kind", ["tree", "outliers"])
