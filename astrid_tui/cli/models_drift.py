@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, settings_of, store_of
-from astrid_tui.cli.models_kept import NoSyncOption, tell_mlflow_of
+from astrid_tui.cli.models_kept import NoSyncOption, print_training, tell_mlflow_of
 from core.epochs import unix_of
 from core.vocabulary import ExitCode
 
@@ -74,7 +74,6 @@ def retrain(
     version learnt of: [drift] of config.toml. What is made is a new version, which scores only once it is
     promoted.
     """
-    from astrid_tui.cli.models_kept import print_training
     from astrid_tui.cli.models_realbogus import fine_tuned
     from core.models.retraining import retraining
 
