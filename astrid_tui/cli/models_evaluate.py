@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -40,6 +41,7 @@ MOST_FIELDS = 1000
 FIELD_PX = 512
 MOST_DIGITS = 9
 UNET = "unet"
+NIGHT = "night"  # in place of a share of real
 
 
 class Together(StrEnum):
@@ -85,9 +87,11 @@ def evaluate(
         Together, typer.Option(help="What the bootstrap of the intervals draws together.")
     ] = Together.OBJECTS,
     prevalence: Annotated[
-        list[float] | None,
+        list[str] | None,
         typer.Option(
-            help="Share of real among a night's candidates, at which precision is told too; may be repeated."
+            metavar="SHARE|night",
+            help="Share of real among a night's candidates, at which precision is told too; `night`: that of "
+            "what is agreed on of the newest nights in the store. May be repeated.",
         ),
     ] = None,
     surviving: Annotated[
@@ -119,9 +123,11 @@ def evaluate(
     from core.errors import AstridError
     from pipeline.training import evaluate as room
 
-    _usage(models, prevalence)
+    _usage(models)
+    by_hand = _shares(prevalence)
     read = (examples, own_kind, *(trained_on or ()))
     check_output(output, force=force, inputs=read, endings=(".png",))
+    night = _night_share(context) if NIGHT in (prevalence or ()) else None
     found = _models(context, folder, _numbers(version))
     names, shown = _names(models)
     candidates, network = _candidates(found, names, whole_frames=examples is None)
@@ -138,7 +144,8 @@ def evaluate(
         which = judged_by.is_shown
         judged_by, whole = judged_by[which], {name: values[which] for name, values in whole.items()}
         own = None if own is None else own[own.is_shown]
-    options = {"drawn_by": together.value, "prevalences": tuple(prevalence or ())}
+    prevalences = (*by_hand, *(() if night is None else (night["share"],)))
+    options = {"drawn_by": together.value, "prevalences": prevalences}
     try:
         evaluation, score = _evaluated(judged_by, candidates, shown, options, whole, network, quiet=as_json)
         beside = None if own is None else _evaluated(own, candidates, shown, options, quiet=as_json)[0]
@@ -151,9 +158,12 @@ def evaluate(
         _draw(output, evaluation, judged_by, score, title)
     if as_json:
         picture = None if output is None else str(output)
-        print_json({"examples": title, "gap": gap, "picture": picture, "kept": kept} | room.plain(evaluation))
+        told = {"examples": title, "gap": gap, "picture": picture, "kept": kept, "night": night}
+        print_json(told | room.plain(evaluation))
     else:
         _print(title, evaluation, gap)
+        if night is not None:
+            _print_night(night)
         for name, number in kept.items():
             remark(f"the scorecard is kept with version {number} of {name}")
     asked = set(models or ()) & set(evaluation.absent)
@@ -190,7 +200,7 @@ def _kept(context: typer.Context, evaluation: Evaluation, title: str, digest: st
     return found
 
 
-def _usage(models: Sequence[str] | None, prevalence: Sequence[float] | None) -> None:
+def _usage(models: Sequence[str] | None) -> None:
     from core.models.names import NAMES
 
     for name in models or ():
@@ -198,8 +208,56 @@ def _usage(models: Sequence[str] | None, prevalence: Sequence[float] | None) -> 
             raise typer.BadParameter(
                 f"{name} is no model; there are {', '.join(NAMES)}", param_hint="--models"
             )
-    if any(not 0.0 < each < 1.0 for each in prevalence or ()):
-        raise typer.BadParameter("a share of real lies between 0 and 1", param_hint="--prevalence")
+
+
+def _shares(given: Sequence[str] | None) -> tuple[float, ...]:
+    """The shares of real that were given as numbers."""
+    shares = []
+    for each in given or ():
+        if each == NIGHT:
+            continue
+        try:
+            shares.append(float(each))
+        except ValueError:
+            shares.append(math.nan)
+        if not 0.0 < shares[-1] < 1.0:
+            raise typer.BadParameter(
+                f"a share of real lies between 0 and 1, or is `{NIGHT}`", param_hint="--prevalence"
+            )
+    return tuple(shares)
+
+
+def _night_share(context: typer.Context) -> dict[str, Any]:
+    """The share of real in the newest nights of the store, for JSON; rounded as keys of precision are."""
+    from core.review.night_share import newest_share
+
+    settings = settings_of(context)
+    with closing(store_of(context, read_only=True)) as store:
+        found = newest_share(store, settings.review, settings.site)
+    real = found.real
+    return {
+        "share": float(f"{real.hits / real.n:g}"),
+        "low": real.low,
+        "high": real.high,
+        "real": real.hits,
+        "decided": real.n,
+        "undecided": found.undecided,
+        "nights": found.nights,
+        "first": found.first,
+        "last": found.last,
+    }
+
+
+def _print_night(night: dict[str, Any]) -> None:
+    print_text("")
+    when = f"{night['nights']} nights from {night['first']} to {night['last']}"
+    if night["nights"] == 1:
+        when = f"night of {night['first']}"
+    print_text(
+        f"of {night['decided']} objects that are agreed on of the {when}, {night['real']} are real: "
+        f"{100 * night['share']:.3g} % ({100 * night['low']:.3g} to {100 * night['high']:.3g} %); "
+        f"{night['undecided']} more await a decision"
+    )
 
 
 def _print(title: str, evaluation: Evaluation, gap: dict[str, dict[str, float | None]] | None) -> None:

@@ -11,16 +11,15 @@ from sqlmodel import col
 
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, Observation, SkyObject, Verdict
-from core.epochs import night_of
 from core.frames.standing import candidate_label, stands
 from core.review.agreed import agreed_objects
 from core.review.agreement import Standing, side
 from core.review.cutouts import CutoutError, Cutouts, unpack
+from core.review.night_share import east_deg, night_seen
 from core.review.real_rows import is_injected_candidate
 from core.settings_sections import ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
-from core.surveys.sites import site_of
-from core.vocabulary import OWN, ReviewState
+from core.vocabulary import ReviewState
 from pipeline.classify.survey_cutouts import of_sources
 from pipeline.training.examples import BOGUS, LABELLED, REAL, UNKNOWN, Examples, join
 
@@ -60,12 +59,12 @@ def of_labels(store: Store, review: ReviewSettings, site: SiteSettings | None = 
         It tells when it is noon, which parts the nights of own frames; without a position that of Greenwich
         does. Those of a survey are of its own telescope.
     """
-    east_deg = site.position[1] if site is not None and site.position else 0.0
+    east = 0.0 if site is None else east_deg(site)
     agreed = agreed_objects(store, review)
     parts: list[Examples] = []
     ids = sorted(agreed)
     for first in range(0, len(ids), PAGE):
-        rows = list(_labelled(store, ids[first : first + PAGE], agreed, east_deg))
+        rows = list(_labelled(store, ids[first : first + PAGE], agreed, east))
         if rows:
             parts.append(_examples(rows))
     return join(parts) if parts else None
@@ -77,7 +76,7 @@ def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
     for alert in alerts:
         cutouts = _unpacked(alert.cutouts)
         if cutouts is not None:
-            night = f"{alert.source}:{night_of(alert.mjd, _east_deg(alert.source, alert.external_id))}"
+            night = f"{alert.source}:{night_seen(alert.mjd, alert.source, alert.external_id, 0.0)}"
             rows.append(
                 _Row(
                     cutouts,
@@ -96,9 +95,7 @@ def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
     return _examples(rows) if rows else None
 
 
-def _labelled(
-    store: Store, ids: Sequence[int], agreed: dict[int, Standing], east_deg: float
-) -> Iterator[_Row]:
+def _labelled(store: Store, ids: Sequence[int], agreed: dict[int, Standing], east: float) -> Iterator[_Row]:
     own = (
         select(col(Verdict.label))
         .where(col(Verdict.candidate_id) == col(Candidate.id), stands(Verdict))
@@ -130,9 +127,7 @@ def _labelled(
                 continue
             instrument = (observation.instrument if observation else None) or candidate.source
             place = (observation.field if observation else None) or instrument
-            is_own = candidate.source == OWN
-            east = east_deg if is_own else _east_deg(candidate.source, candidate.external_id)
-            night = night_of(candidate.mjd, east)
+            night = night_seen(candidate.mjd, candidate.source, candidate.external_id, east)
             yield _Row(
                 cutouts,
                 LABELS[taken],
@@ -146,12 +141,6 @@ def _labelled(
                 LABELLED,
                 candidate.source,
             )
-
-
-def _east_deg(source: str, external_id: str) -> float:
-    """The longitude from which a survey saw an alert; that of Greenwich where it is not known."""
-    site = site_of(source, external_id)
-    return 0.0 if site is None else site[1]
 
 
 def _unpacked(pixels: bytes | None) -> Cutouts | None:

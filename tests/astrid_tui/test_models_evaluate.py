@@ -6,8 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PIL import Image
+from sqlmodel import col, func, select
 
 from astrid_tui.cli import models_evaluate, models_options
+from core.database.tables import Verdict
 from core.models import overview, versions
 from core.settings import load
 from pipeline.classify import chosen
@@ -22,6 +24,7 @@ from screens.lines import plain
 from screens.models.card import card_lines
 from screens.models.reading import read_card
 from tests.astrid_tui.command import Command
+from tests.core.nights import add_nights
 from tests.pipeline.example_sets import plain_examples
 
 SHIPS = chosen.shipped_folder("")
@@ -74,6 +77,44 @@ def test_the_significance_alone_stands_beside_the_models(astrid, trained):
     assert told["gap"]["tree"]["own_kind"] < told["gap"]["tree"]["here"]
     assert told["better"]["S_corr"]["value"] >= 0.0
     assert told["than"] == "tree"
+
+
+def test_precision_is_told_at_the_share_of_real_in_the_newest_nights(
+    astrid, trained, sqlite_store, monkeypatch
+):
+    folder, _ = trained
+    given = (
+        "models", "evaluate", "--models", "tree", "--folder", folder / "tree",
+        "--examples", folder / "judge.npz", "--every-peak", "--no-keep", "--prevalence", "night",
+    )  # fmt: skip
+    astrid(*given, code=4)
+    assert "astrid init" in astrid.said
+    monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{sqlite_store.url}")
+    monkeypatch.setenv("ASTRID_REVIEW__VOTES", "1")
+    add_nights(sqlite_store, 1, decided=12)
+    astrid(*given, code=1)
+    assert "only 12 objects of the newest nights are agreed on" in astrid.said
+    add_nights(sqlite_store, 3, first=1, each=60, decided=50, shift=-4.0, wrong=0.0)
+    told = astrid.json(*given, "--prevalence", "0.5")
+    with sqlite_store.read() as db:
+        real = db.scalar(
+            select(func.count()).where(
+                col(Verdict.label) == "real",
+                col(Verdict.session).in_(["s2", "s3"]),  # of the two newest
+            )
+        )
+    night = told["night"]
+    assert (night["real"], night["decided"], night["nights"]) == (real, 100, 2)
+    assert night["share"] == real / 100
+    for card in told["cards"]:
+        assert set(card["precision"]) == {f"{each:g}" for each in (card["prevalence"], 0.5, real / 100)}
+    precision = {float(key): each["value"] for key, each in told["cards"][1]["precision"].items()}
+    odds = {key: value / (1.0 - value) for key, value in precision.items()}  # by Bayes as those of the share
+    assert odds[real / 100] / odds[0.5] == pytest.approx(real / (100 - real), rel=1e-6)
+    said = astrid(*given)
+    assert (
+        f"of 100 objects that are agreed on of the 2 nights from 2023-02-26 to 2023-02-27, {real} are" in said
+    )
 
 
 def test_text_and_picture(astrid, trained, tmp_path):
@@ -214,6 +255,7 @@ def test_wrong_input_is_one_sentence(astrid, trained, tmp_path):
     astrid("models", "evaluate", "--models", "nonsense", code=2)
     assert "nonsense is no model" in astrid.said.replace("\n", " ")
     astrid("models", "evaluate", "--prevalence", "2", "--examples", folder / "judge.npz", code=2)
+    astrid("models", "evaluate", "--prevalence", "much", "--examples", folder / "judge.npz", code=2)
     (tmp_path / "no.npz").write_bytes(b"PK\x03\x04 nothing")
     astrid("models", "evaluate", "--examples", tmp_path / "no.npz", code=1)
     assert "no.npz" in astrid.said
