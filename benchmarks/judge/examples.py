@@ -2,9 +2,9 @@
 
 Columns, one row a candidate: ``new, ref, diff`` (n, 63, 63) float16 in sigma, ``label`` (1 real, 0 bogus),
 ``kind``, ``snr`` (measured, signed), ``snr_true``, ``mag``, ``group`` (one object of the sky), ``night``,
-``field``, ``host``, ``near_bright``, ``filter``, ``instrument``, ``cut``, ``source``. One row a truth:
-``truth_snr, truth_sign, truth_host, truth_mag, truth_field, truth_findable`` and ``truth_row``, the
-candidate that it became or -1. One row a frame: ``frame, frame_pixels, frame_sky``. One row a streak:
+``field``, ``host``, ``host_offset``, ``near_bright``, ``filter``, ``instrument``, ``cut``, ``source``. One
+row a truth: ``truth_snr, truth_sign, truth_host, truth_mag, truth_field, truth_findable`` and ``truth_row``,
+the candidate that it became or -1. One row a frame: ``frame, frame_pixels, frame_sky``. One row a streak:
 ``streak_field, streak_snr, streak_length, streak_found, streak_evidence``; one row a line where there is no
 streak: ``false_streak_field, false_streak_evidence``. ``unet`` is the U-Net's log-odds of a candidate.
 """
@@ -173,6 +173,7 @@ def _columns(part: Part, keep: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         "night": np.full(count, field.night, dtype="U32"),
         "field": np.full(count, field.name, dtype="U32"),
         "host": host_names(field, found)[which],
+        "host_offset": found.host_offset[which],
         "near_bright": found.near_bright[which],
         "filter": np.full(count, "r" if field.sky == "simulated" else "", dtype="U8"),
         "instrument": np.full(count, INSTRUMENTS[field.sky], dtype="U32"),

@@ -53,6 +53,9 @@ class Injected:
     sign: Array
     flux: Array
     host: NDArray[np.int64]  # index into HOSTS
+    host_offset: (
+        Array  # from the middle of the host, px; NaN without one, and in fields kept before it was told
+    )
 
     def __len__(self) -> int:
         return len(self.x_new)
@@ -126,7 +129,10 @@ def load(path: Path) -> Field:
             )
             for side in ("new", "ref")
         }
-        injected = Injected(**{each.name: kept[f"injected_{each.name}"] for each in fields(Injected)})
+        names = {each.name: f"injected_{each.name}" for each in fields(Injected)}
+        truths = {name: kept[key] for name, key in names.items() if key in kept}
+        truths.setdefault("host_offset", np.full(len(truths["host"]), np.nan))
+        injected = Injected(**truths)
         rest = {
             name: kept[name] for name in ("streaks", "footprints_new", "footprints_ref", "bright", "excluded")
         }

@@ -29,6 +29,8 @@ from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
+from pipeline.training.examples import LEAST_FWHM
+from pipeline.training.host_offset import to_nearest_light
 
 Array = NDArray[np.float64]
 
@@ -60,6 +62,7 @@ class Judged:
     cut: NDArray[np.str_]
     match: NDArray[np.int64]
     near_bright: NDArray[np.bool_]
+    host_offset: Array  # in FWHM; of what was not injected from the nearest light
     x_new: Array
     y_new: Array
     findable: NDArray[np.bool_]
@@ -117,6 +120,7 @@ def judge(field: Field, images: Path | None) -> Judged:
         cut=cuts,
         match=match,
         near_bright=away < NEAR_BRIGHT_PX,
+        host_offset=_host_offset(field, x, y, match, prepared, difference),
         x_new=x_new,
         y_new=y_new,
         findable=_findable(field, aligned, difference),
@@ -176,6 +180,20 @@ def _matched(
         if len(mine):
             match[mine[np.argmin(away[mine, i])]] = i
     return match, (match < 0) & (away.min(axis=1) < BESIDE_FWHM * fwhm)
+
+
+def _host_offset(
+    field: Field,
+    x: Array,
+    y: Array,
+    match: NDArray[np.int64],
+    prepared: PreparedReference,
+    difference: Difference,
+) -> Array:
+    """Of a change as it was drawn, of all else from the nearest light of the reference."""
+    fwhm = max(difference.psf.fwhm, LEAST_FWHM)
+    true = np.append(field.injected.host_offset, np.nan)[match] / fwhm
+    return np.where(match >= 0, true, to_nearest_light(x, y, prepared.stars, fwhm))
 
 
 def _kinds(

@@ -17,7 +17,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmarks.judge.field import Field, Image, Injected, Shot
+from benchmarks.judge.field import HOSTS, Field, Image, Injected, Shot
 from benchmarks.pairs.ideal import flux_of_snr
 
 Array = NDArray[np.float64]
@@ -109,7 +109,7 @@ def field_of(images: Path, sky: str, number: int, round_: int = 0) -> Field:
         sky=sky,
         new=Shot(shots[0], gain, read_noise, SATURATION[sky]),
         ref=Shot(shots[1], gain, read_noise, SATURATION[sky]),
-        injected=Injected(x, y, snr, sign, flux, host),
+        injected=Injected(x, y, snr, sign, flux, host, np.where(host == HOSTS.index("star"), 0.0, np.nan)),
         streaks=np.zeros((0, 6)),
         footprints_new=none,
         footprints_ref=np.zeros(ref.data.shape, np.uint8),

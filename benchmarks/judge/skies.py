@@ -116,7 +116,7 @@ def _changes(
     pair: Pair, new: _Side, ref: _Side, rng: np.random.Generator
 ) -> tuple[Injected, tuple[Array, Array]]:
     """Draw what changes; also its places in the reference."""
-    host, x, y = _places(pair, new, rng)
+    host, x, y, offset = _places(pair, new, rng)
     x_new, y_new = pair.geometry(x, y)
     sign = np.where(rng.random(len(x)) < FADING, -1.0, 1.0)
     snr = np.exp(rng.uniform(np.log(SNR[0]), np.log(SNR[1]), len(x)))
@@ -132,11 +132,13 @@ def _changes(
         variances.append((np.array(noise, dtype=float) + side.drawn.read_noise**2) / side.drawn.light**2)
     light = new.drawn.light, ref.drawn.light
     flux = flux_of_snr(snr, sign > 0, psfs[0], psfs[1], variances[0], variances[1], light)
-    return Injected(x_new, y_new, snr, sign, flux, host), (x, y)
+    return Injected(x_new, y_new, snr, sign, flux, host, offset), (x, y)
 
 
-def _places(pair: Pair, new: _Side, rng: np.random.Generator) -> tuple[NDArray[np.int64], Array, Array]:
-    """Places in the reference, apart from each other, and their hosts."""
+def _places(
+    pair: Pair, new: _Side, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], Array, Array, Array]:
+    """Hosts, places in the reference, apart from each other, and how far they are from their hosts."""
     sources, size = pair.sources, pair.scenario.size
     noise = new.sky_noise * np.sqrt(4.0 * np.pi) * pair.scenario.fwhm_new / 2.355
     peak = float(new.psf.stamp(size / 2, size / 2, 0)[0, 0])
@@ -147,29 +149,29 @@ def _places(pair: Pair, new: _Side, rng: np.random.Generator) -> tuple[NDArray[n
     off = _within_galaxies(sources.galaxy_shape[homes], sources.galaxy_nu[homes], rng)
     empty = rng.uniform(0.0, size - 1.0, (2, 40 * INJECTED))
     offered = {
-        "star": (sources.x[stars], sources.y[stars]),
-        "galaxy": (sources.galaxy_x[homes] + off[0], sources.galaxy_y[homes] + off[1]),
-        "none": (empty[0], empty[1]),
+        "star": (sources.x[stars], sources.y[stars], np.zeros(len(stars))),
+        "galaxy": (sources.galaxy_x[homes] + off[0], sources.galaxy_y[homes] + off[1], np.hypot(*off)),
+        "none": (empty[0], empty[1], np.full(empty.shape[1], np.nan)),
     }
-    taken = np.zeros((0, 3))
+    taken = np.zeros((0, 4))
     edge = EDGE_PX + 5.0
     for number, name in ((2, "star"), (1, "galaxy"), (0, "none")):
         left = round(INJECTED * SHARES[name])
-        x, y = offered[name]
+        x, y, offset = offered[name]
         at = pair.geometry(x, y)
         inside = np.minimum.reduce([x, y, size - 1 - x, size - 1 - y]) > edge
         inside &= np.minimum.reduce([at[0], at[1], size - 1 - at[0], size - 1 - at[1]]) > edge
         if name == "none":
             row, column = np.rint(at[1]).astype(int) % size, np.rint(at[0]).astype(int) % size
             inside &= new.expected[row, column] < np.percentile(new.expected, 60)
-        for a, b in zip(x[inside], y[inside], strict=True):
+        for a, b, away in zip(x[inside], y[inside], offset[inside], strict=True):
             if left == 0:
                 break
             if np.all(np.hypot(taken[:, 1] - a, taken[:, 2] - b) >= APART_PX):
-                taken = np.vstack([taken, [number, a, b]])
+                taken = np.vstack([taken, [number, a, b, away]])
                 left -= 1
     taken = taken[rng.permutation(len(taken))]
-    return taken[:, 0].astype(int), taken[:, 1], taken[:, 2]
+    return taken[:, 0].astype(int), taken[:, 1], taken[:, 2], taken[:, 3]
 
 
 def _drawn_by(weight: Array, which: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

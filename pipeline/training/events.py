@@ -47,6 +47,8 @@ class Event:
         Names the sky object: events of one group are one object.
     x_begin, y_begin, x_end, y_end : float
         A streak's ends; else x, y.
+    host_offset : float
+        From the middle of its host, px; NaN where it has none.
     """
 
     kind: str
@@ -60,6 +62,7 @@ class Event:
     y_begin: float
     x_end: float
     y_end: float
+    host_offset: float = np.nan
 
     @property
     def length(self) -> float:
@@ -81,7 +84,7 @@ def draw_events(
     shares = _shares(conditions.variable_share)
     for i in range(count):
         kind = str(random.choice(POINTS, p=shares))
-        x, y, host, steady = _place(random, scene, size, kind, conditions.bright_variables)
+        x, y, host, steady, offset = _place(random, scene, size, kind, conditions.bright_variables)
         if not (0.0 <= x <= size - 1 and 0.0 <= y <= size - 1):
             continue
         sign = (
@@ -90,7 +93,7 @@ def draw_events(
         snr = sign * float(log_uniform(random, *(BRIGHT_SNR if random.random() < BRIGHT_SHARE else SNR)))
         own_photons = np.sqrt(steady * (1.0 + 1.0 / scene.flux_ratio)) if conditions.bright_variables else 0.0
         flux = snr * float(np.hypot(_one_sigma(scene, x, y), own_photons))
-        events.append(Event(kind, x, y, flux, snr, host, f"{name}-{i}", x, y, x, y))
+        events.append(Event(kind, x, y, flux, snr, host, f"{name}-{i}", x, y, x, y, offset))
     if random.random() < STREAK_SHARE:
         events += [_streak(random, scene, size, f"{name}-s{i}") for i in range(1 + int(random.poisson(0.9)))]
     return events
@@ -128,8 +131,8 @@ def _steady(random: np.random.Generator, event: Event) -> float:
 
 def _place(
     random: np.random.Generator, scene: Scene, size: int, kind: str, bright: bool
-) -> tuple[float, float, str, float]:
-    """Where an event is, its host, and the flux of the star that it is of."""
+) -> tuple[float, float, str, float, float]:
+    """Where an event is, its host, the flux of the star that it is of, and how far it is from its host."""
     if kind == "variable":
         most = 0.2 * scene.ref.full_well
         if bright:
@@ -137,14 +140,14 @@ def _place(
         faint = np.flatnonzero(scene.stars[2] < most)
         if faint.size:
             i = int(random.choice(faint))
-            return float(scene.stars[0, i]), float(scene.stars[1, i]), "star", float(scene.stars[2, i])
+            return float(scene.stars[0, i]), float(scene.stars[1, i]), "star", float(scene.stars[2, i]), 0.0
     elif scene.hosts and random.random() < 0.5:
         light = np.array([host.flux for host in scene.hosts])
         host = scene.hosts[int(random.choice(len(light), p=light / light.sum()))]
         dx, dy = host.profile.draw_offset(random)
-        return host.x + float(dx), host.y + float(dy), "galaxy", 0.0
+        return host.x + float(dx), host.y + float(dy), "galaxy", 0.0, float(np.hypot(dx, dy))
     x, y = random.uniform(0.0, size - 1.0, 2)
-    return float(x), float(y), "none", 0.0
+    return float(x), float(y), "none", 0.0, np.nan
 
 
 def _one_sigma(scene: Scene, x: float, y: float) -> float:

@@ -29,6 +29,7 @@ from pipeline.frame import FrameRefused
 from pipeline.training.detected import Peak, Seen, Told, detections_of
 from pipeline.training.events import Event
 from pipeline.training.fields import TrainingField, field
+from pipeline.training.host_offset import to_nearest_light
 
 REAL, BOGUS, UNKNOWN = 1, 0, -1  # labels; survey alerts are of unknown nature
 SIMULATED = "training"  # the source of what the training's own fields give
@@ -38,6 +39,7 @@ LABELLED = "label"  # of what reviewers agree on
 BOGUS_EVENTS = ("satellite",)
 KIND_OF = {"variable": "star", "fading": "dark", "vanished": "dark", "satellite": "streak"}
 BRIGHT_RATIO, BRIGHT_FWHM = 20.0, 4.0
+LEAST_FWHM = 1.5  # pixels, as of what candidates measure
 AT_ONCE = 512  # examples that are measured
 COLUMNS: dict[str, str] = {  # by the kind of dtype
     "new": "f",
@@ -57,6 +59,7 @@ COLUMNS: dict[str, str] = {  # by the kind of dtype
     "cut": "U",
     "source": "U",
 }
+OPTIONAL: dict[str, str] = {"host_offset": "f"}  # unknown in sets that lack it
 
 
 class ExamplesError(AstridError):
@@ -87,6 +90,9 @@ class Examples:
         Why the pipeline's cuts would drop it; empty if they would not.
     source : (n,) str
         ``training``, ``judge``, ``label`` or ``survey``.
+    host_offset : (n,) float32
+        From the middle of its host, in FWHM, as far as that is known, else NaN. It only sorts: no model
+        learns of it, and `digest` does not know it.
     """
 
     new: NDArray[np.float16]
@@ -105,6 +111,7 @@ class Examples:
     instrument: NDArray[np.str_]
     cut: NDArray[np.str_]
     source: NDArray[np.str_]
+    host_offset: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.label)
@@ -142,9 +149,11 @@ class Examples:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all of it, in hexadecimal."""
+        """SHA-256 of all but what only sorts (`OPTIONAL`), in hexadecimal: older sets keep theirs."""
         made = hashlib.sha256()
         for each in fields(self):
+            if each.name in OPTIONAL:
+                continue
             column = getattr(self, each.name)
             made.update(f"{each.name} {column.dtype.kind} {column.shape}".encode())
             if column.dtype.kind == "U":
@@ -173,17 +182,20 @@ def read(path: Path) -> Examples:
             lacking = [name for name in COLUMNS if name not in file]
             if lacking:
                 raise ExamplesError(f"{path.name} is no set of examples: it lacks {', '.join(lacking)}")
-            columns: dict[str, Any] = {name: file[name] for name in COLUMNS}
+            kinds = COLUMNS | {name: kind for name, kind in OPTIONAL.items() if name in file}
+            columns: dict[str, Any] = {name: file[name] for name in kinds}
     except OSError as error:
         raise ExamplesError(f"{path.name} cannot be read: {error.strerror or error}") from None
     except DAMAGE as error:
         raise ExamplesError(f"{path.name} is no set of examples: {str(error)[:200]}") from None
     count = columns["label"].shape[:1]
-    for name, kind in COLUMNS.items():
+    for name, kind in kinds.items():
         shape = (*count, SIDE, SIDE) if name in ("new", "ref", "diff") else count
         if columns[name].shape != shape or not count or not _is_kind(columns[name], kind):
             raise ExamplesError(f"{path.name}: the column {name} is not as the others are")
     _check_labels(path.name, columns["label"])
+    for name in OPTIONAL.keys() - columns.keys():
+        columns[name] = np.full(count, np.nan, dtype=np.float32)
     return Examples(**{name: _narrow(name, column) for name, column in columns.items()})
 
 
@@ -299,7 +311,20 @@ def of_detections(found: TrainingField, told: list[Told]) -> Examples:
         instrument=np.full(count, found.conditions.camera),
         cut=np.array([peak.cut for peak, _, _ in told]),
         source=np.full(count, SIMULATED),
+        host_offset=_host_offset(found, places, events),
     )
+
+
+def _host_offset(
+    found: TrainingField, places: NDArray[np.float64], events: Sequence[Event | None]
+) -> NDArray[np.float32]:
+    """Of an injected change as it was drawn, of all else from the nearest light, as of what a store holds."""
+    fwhm = max(found.difference.psf.fwhm, LEAST_FWHM)
+    offset = to_nearest_light(places[:, 0], places[:, 1], found.reference.stars, fwhm)
+    for i, event in enumerate(events):
+        if event is not None:
+            offset[i] = event.host_offset / fwhm
+    return offset.astype(np.float32)
 
 
 def _label(event: Event | None) -> int:

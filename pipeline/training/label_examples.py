@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from core.surveys.alert import AlertFacts
 from core.vocabulary import ReviewState
 from pipeline.classify.survey_cutouts import of_sources
 from pipeline.training.examples import BOGUS, LABELLED, REAL, UNKNOWN, Examples, join
+from pipeline.training.host_offset import FEATURE, within_reach
 
 PAGE = 500
 LABELS = {ReviewState.REAL: REAL, ReviewState.BOGUS: BOGUS}
@@ -40,6 +42,7 @@ class _Row:
     instrument: str
     source: str
     survey: str
+    host_offset: float = math.nan
 
 
 def of_labels(store: Store, review: ReviewSettings, site: SiteSettings | None = None) -> Examples | None:
@@ -140,7 +143,14 @@ def _labelled(store: Store, ids: Sequence[int], agreed: dict[int, Standing], eas
                 instrument,
                 LABELLED,
                 candidate.source,
+                _host_offset(candidate),
             )
+
+
+def _host_offset(candidate: Candidate) -> float:
+    """To the nearest light of the reference, where the candidate's frame told it."""
+    measured = candidate.features.get(FEATURE)
+    return float(within_reach(np.array(measured))) if isinstance(measured, int | float) else math.nan
 
 
 def _unpacked(pixels: bytes | None) -> Cutouts | None:
@@ -171,4 +181,5 @@ def _examples(rows: Sequence[_Row]) -> Examples:
         instrument=np.array([row.instrument for row in rows]),
         cut=np.full(count, ""),
         source=np.array([row.source for row in rows]),
+        host_offset=np.array([row.host_offset for row in rows], dtype=np.float32),
     )

@@ -114,8 +114,8 @@ def scorecard(
     name : str
     columns : mapping
         Of an example set, (n,) each: ``label`` (1 real, 0 bogus) and ``group``; what it has of ``night``,
-        ``kind``, ``snr_true``, ``snr``, ``mag``, ``host``, ``near_bright``, ``filter``, ``instrument`` and
-        ``cut`` makes strata.
+        ``kind``, ``snr_true``, ``snr``, ``mag``, ``host``, ``host_offset``, ``near_bright``, ``filter``,
+        ``instrument`` and ``cut`` makes strata.
     score : (n,) float
         Calibrated log-odds, at even odds, if ``is_probability``, else anything that is higher for what is
         likelier real.

@@ -11,7 +11,10 @@ from pipeline.training.examples import Examples
 from pipeline.training.scorecard import Scorecard, scorecard
 
 ROUNDS = 200  # of the bootstrap: a training waits for it
-COLUMNS = ("label", "group", "field", "night", "kind", "snr", "snr_true", "host", "near_bright", "cut")
+COLUMNS = (
+    "label", "group", "field", "night", "kind", "snr", "snr_true", "host", "host_offset",
+    "near_bright", "cut",
+)  # fmt: skip
 SIGNIFICANCE = "SNR"  # the strata that make the completeness
 
 

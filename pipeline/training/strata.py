@@ -20,6 +20,11 @@ Columns = Mapping[str, NDArray[Any]]
 SNR_EDGES = 3.0, 6.0, 10.0, 20.0, 50.0, np.inf
 CLEAR_SNR = 10.0  # from here on a change off stars should hardly ever be missed
 CLEAR_OF, CLEAR_NAME = "clear", f"off stars, SNR {CLEAR_SNR:g} and more"
+HOST_OFFSETS = {
+    "core: 0 to 0.5 FWHM": (0.0, 0.5),
+    "0.5 to 2 FWHM": (0.5, 2.0),
+    "2 FWHM and more": (2.0, np.inf),
+}
 MAG_STEP = 1.0
 MOST_VALUES = 24  # of one column: more would be no strata but a list
 
@@ -90,6 +95,12 @@ def sorts(columns: Columns, real: Flags) -> Iterator[tuple[str, str, Flags]]:
     if host is not None:
         for value in np.unique(host[real]):
             yield "host", str(value), real & (host == value)
+    if "host_offset" in columns:
+        # A star that varies is its own core, and would be most of what is there.
+        off_stars = True if host is None else ~(real & (host == "star"))
+        offset = np.asarray(columns["host_offset"], dtype=np.float64)
+        for value, (low, high) in HOST_OFFSETS.items():
+            yield "host offset", value, (offset >= low) & (offset < high) & off_stars
     if "near_bright" in columns:
         near = np.asarray(columns["near_bright"]).astype(bool)
         yield "near a bright star", "yes", near

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from benchmarks.judge import blemishes, examples, real_skies, skies, table
 from benchmarks.judge.examples import Part
-from benchmarks.judge.field import BLEMISHES, load, save
+from benchmarks.judge.field import BLEMISHES, HOSTS, load, save
 from benchmarks.judge.kept import kept
 from benchmarks.judge.product import UNTOLD, judge
 from core.models import shipped as cards
@@ -62,6 +62,25 @@ def test_a_field_is_the_same_when_it_is_drawn_again_and_when_it_was_kept(field, 
         np.testing.assert_array_equal(other.injected.flux, field.injected.flux)
         np.testing.assert_array_equal(other.footprints_new, field.footprints_new)
         assert (other.name, other.files, other.misplaced) == (field.name, (), field.misplaced)
+        np.testing.assert_array_equal(other.injected.host_offset, field.injected.host_offset)
+
+
+def test_a_change_knows_how_far_it_is_from_the_middle_of_its_galaxy(field):
+    host = np.array(HOSTS)[field.injected.host]
+    offset = field.injected.host_offset
+    assert (offset[host == "galaxy"] > 0.0).all()
+    assert 0.0 < np.median(offset[host == "galaxy"]) < 20.0
+    assert (offset[host == "star"] == 0.0).all()
+    assert np.isnan(offset[host == "none"]).all()
+
+
+def test_a_field_that_was_kept_before_offsets_were_told_is_read_without_them(field, tmp_path):
+    save(tmp_path / "f.npz", field)
+    with np.load(tmp_path / "f.npz") as kept:
+        np.savez(tmp_path / "old.npz", **{name: kept[name] for name in kept if "host_offset" not in name})
+    old = load(tmp_path / "old.npz")
+    assert np.isnan(old.injected.host_offset).all()
+    assert len(old.injected.host_offset) == len(old.injected)
 
 
 def test_a_field_that_was_kept_is_drawn_anew_under_another_version(field, tmp_path, monkeypatch):
@@ -93,6 +112,16 @@ def test_what_the_product_finds_is_labelled_by_what_is_there(field):
     became = columns["truth_row"]
     np.testing.assert_allclose(columns["snr_true"][became[became >= 0]], columns["truth_snr"][became >= 0])
     assert Counter(columns["kind"][columns["label"] == 1]).keys() <= {"point", "dark"}
+    mine = real & (np.array(HOSTS)[truth.host[found.match]] == "galaxy")
+    ratio = (
+        truth.host_offset[found.match[mine]] / found.host_offset[mine]
+    )  # one FWHM of the difference for all
+    assert ratio == pytest.approx(np.full(len(ratio), ratio[0]))
+    assert 1.5 <= ratio[0] < 10.0
+    assert np.isnan(found.host_offset[real & (truth.host[found.match] == HOSTS.index("none"))]).all()
+    bogus = found.host_offset[~real]
+    assert np.nanmax(bogus) <= 5.0
+    assert columns["host_offset"].shape == columns["label"].shape
 
 
 def test_the_psf_of_a_real_frame_and_the_way_to_another_are_measured():

@@ -37,4 +37,5 @@ def plain_examples(count: int, seed: int, name: str, confusing: float = 0.1) -> 
         instrument=np.full(count, "simulated"),
         cut=np.where(rng.random(count) < 0.2, "dipole", ""),
         source=np.full(count, "training"),
+        host_offset=np.full(count, np.nan, dtype=np.float32),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tracemalloc
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -293,6 +294,17 @@ def test_a_real_label_teaches_all_detections_of_its_object_and_a_bogus_one_its_o
     assert len(set(found.group)) == 2
 
 
+def test_what_is_labelled_knows_how_far_the_nearest_light_of_the_reference_is(store, night):
+    measured = [0.3, 4.9, 5.1, 99.0, None, "near"]
+    for (first, *_), distance in zip(night, measured, strict=True):
+        with store.write() as db:
+            row = db.get_one(Candidate, first)
+            row.features = row.features | ({} if distance is None else {"star_distance": distance})
+        judge(store, "eve", first, Label.DIPOLE)
+    found = of_labels(store, RULE)
+    assert np.allclose(found.host_offset, [0.3, 4.9, np.nan, np.nan, np.nan, np.nan], equal_nan=True)
+
+
 def test_labels_of_one_night_are_of_one_night_across_midnight(store, night):
     for candidates, mjd in ((night[0], 60999.95), (night[2], 61000.05)):
         with store.write() as db:
@@ -387,3 +399,50 @@ def test_a_night_of_a_survey_is_one_at_its_telescope(store, night, source, exter
     labelled = of_labels(store, RULE, SiteSettings(position=(0.0, 0.0)))
     assert len(labelled) == 2
     assert len(set(labelled.night)) == len(set(labelled.field)) == 1
+
+
+def test_a_set_without_host_offsets_is_read_and_has_the_digest_that_it_had(tmp_path):
+    old = blobs(4)
+    np.savez(tmp_path / "old.npz", **{name: getattr(old, name) for name in sets.COLUMNS})
+    found = sets.read(tmp_path / "old.npz")
+    assert np.isnan(found.host_offset).all()
+    # Of all columns but that one, in their order, as it was told before there was one.
+    made = hashlib.sha256()
+    for name in sets.COLUMNS:
+        column = getattr(old, name)
+        made.update(f"{name} {column.dtype.kind} {column.shape}".encode())
+        made.update("\0".join(column).encode() if column.dtype.kind == "U" else column.tobytes())
+    told = replace(old, host_offset=np.array([0.0, 1.5, 7.0, np.nan], np.float32))
+    assert found.digest == told.digest == made.hexdigest()
+    sets.write(told, tmp_path / "new.npz")
+    assert np.array_equal(sets.read(tmp_path / "new.npz").host_offset, told.host_offset, equal_nan=True)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(3), np.full(4, "near")])
+def test_host_offsets_that_do_not_fit_are_refused(tmp_path, wrong):
+    columns = {name: getattr(blobs(4), name) for name in sets.COLUMNS}
+    np.savez(tmp_path / "bad.npz", **columns, host_offset=wrong)
+    with pytest.raises(ExamplesError, match="the column host_offset is not as the others are"):
+        sets.read(tmp_path / "bad.npz")
+
+
+def test_what_was_injected_knows_its_offset_and_all_else_that_to_the_nearest_light():
+    found = next(
+        each
+        for each in (make_field(seed, 256) for seed in range(2_000_000, 2_000_040))
+        if sum(event.host == "galaxy" for event in each.events) >= 3
+    )
+    told = detections_of(found)
+    made = sets.of_detections(found, told)
+    fwhm, stars = max(found.difference.psf.fwhm, 1.5), found.reference.stars
+    injected = 0
+    for (peak, _, event), offset in zip(told, made.host_offset, strict=True):
+        if event is None:
+            nearest = np.hypot(stars.x - peak.x, stars.y - peak.y).min() / fwhm
+            assert offset == pytest.approx(nearest, rel=1e-5) if nearest <= 5.0 else np.isnan(offset)
+        elif event.host == "galaxy":
+            injected += 1
+            assert offset == pytest.approx(event.host_offset / fwhm, rel=1e-5)
+        else:
+            assert offset == 0.0 if event.host == "star" else np.isnan(offset)
+    assert injected

@@ -270,3 +270,33 @@ def test_detections_of_one_object_say_as_much_as_one(objects: int, high: float) 
     kinds = next(each for each in card.strata if each.of == "kind")
     assert kinds.missed.high == pytest.approx(high, abs=1e-3)
     assert card.auc.low == pytest.approx(1.0 - high, abs=1e-3)
+
+
+def test_host_offsets_make_strata_of_known_truth_without_stars_that_vary():
+    """Half of what is at a core is missed, nothing beyond it; a star that varies is its own core."""
+    columns, _ = examples(4000)
+    real = columns["label"] == 1
+    rng = np.random.default_rng(4)
+    offset = np.where(rng.random(4000) < 0.8, rng.choice([0.2, 1.0, 9.0], 4000), np.nan)
+    star = columns["host"] == "star"
+    offset[star] = 0.0
+    at_core = real & (offset < 0.5) & ~star
+    lost = at_core & (np.arange(4000) % 2 == 0)
+    score = np.where(real & ~lost, 5.0, -5.0) + rng.normal(size=4000) * 0.1
+    card = scorecard("x", columns | {"host_offset": offset}, score, rounds=20)
+    found = {each.name: each for each in card.strata if each.of == "host offset"}
+    assert list(found) == ["core: 0 to 0.5 FWHM", "0.5 to 2 FWHM", "2 FWHM and more"]
+    for each, (low, high) in zip(found.values(), ((0.0, 0.5), (0.5, 2.0), (2.0, np.inf)), strict=True):
+        inside = (offset >= low) & (offset < high) & ~star
+        assert each.missed.n == np.count_nonzero(inside & real)
+        assert each.kept.n == np.count_nonzero(inside & ~real)
+        assert each.missed.value == pytest.approx(lost[inside & real].mean(), abs=0.01)
+    assert found["core: 0 to 0.5 FWHM"].missed.value == pytest.approx(0.5, abs=0.06)
+    assert found["2 FWHM and more"].missed.value == 0.0
+
+
+def test_where_no_offset_is_known_there_are_no_strata_of_it():
+    columns, score = examples()
+    card = scorecard("x", columns | {"host_offset": np.full(3000, np.nan)}, score, rounds=20)
+    assert not [each for each in card.strata if each.of == "host offset"]
+    assert card.strata == scorecard("x", columns, score, rounds=20).strata

@@ -150,3 +150,21 @@ def test_a_file_that_is_no_field_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="no training field"):
         field_cache.read(path)
+
+
+def test_a_change_in_a_galaxy_knows_how_far_from_its_middle_it_is():
+    offsets = []
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        scene = draw_scene(random, 384)
+        for event in draw_events(random, scene, 384, "f"):
+            if event.host == "galaxy":
+                away = [np.hypot(event.x - host.x, event.y - host.y) for host in scene.hosts]
+                assert np.isclose(away, event.host_offset).any()
+                offsets.append(event.host_offset)
+            elif event.host == "star":
+                assert event.host_offset == 0.0
+            else:
+                assert np.isnan(event.host_offset)
+    assert len(offsets) > 20
+    assert 0.0 < np.median(offsets) < 10.0  # as the light is, which has radii of 1.5 to 10 px

@@ -46,6 +46,7 @@ def blobs(count: int, seed: int = 0) -> Examples:
         instrument=blank,
         cut=blank,
         source=np.full(count, "training"),
+        host_offset=np.full(count, np.nan, dtype=np.float32),
     )
 
 
