@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -26,6 +25,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from astrid_tui.cli.models_prevalence import NIGHT, night_share, print_night, shares
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ MOST_FIELDS = 1000
 FIELD_PX = 512
 MOST_DIGITS = 9
 UNET = "unet"
-NIGHT = "night"  # in place of a share of real
 
 
 class Together(StrEnum):
@@ -124,10 +123,10 @@ def evaluate(
     from pipeline.training import evaluate as room
 
     _usage(models)
-    by_hand = _shares(prevalence)
+    by_hand = shares(prevalence)
     read = (examples, own_kind, *(trained_on or ()))
     check_output(output, force=force, inputs=read, endings=(".png",))
-    night = _night_share(context) if NIGHT in (prevalence or ()) else None
+    night = night_share(context) if NIGHT in (prevalence or ()) else None
     found = _models(context, folder, _numbers(version))
     names, shown = _names(models)
     candidates, network = _candidates(found, names, whole_frames=examples is None)
@@ -163,7 +162,7 @@ def evaluate(
     else:
         _print(title, evaluation, gap)
         if night is not None:
-            _print_night(night)
+            print_night(night)
         for name, number in kept.items():
             remark(f"the scorecard is kept with version {number} of {name}")
     asked = set(models or ()) & set(evaluation.absent)
@@ -208,56 +207,6 @@ def _usage(models: Sequence[str] | None) -> None:
             raise typer.BadParameter(
                 f"{name} is no model; there are {', '.join(NAMES)}", param_hint="--models"
             )
-
-
-def _shares(given: Sequence[str] | None) -> tuple[float, ...]:
-    """The shares of real that were given as numbers."""
-    shares = []
-    for each in given or ():
-        if each == NIGHT:
-            continue
-        try:
-            shares.append(float(each))
-        except ValueError:
-            shares.append(math.nan)
-        if not 0.0 < shares[-1] < 1.0:
-            raise typer.BadParameter(
-                f"a share of real lies between 0 and 1, or is `{NIGHT}`", param_hint="--prevalence"
-            )
-    return tuple(shares)
-
-
-def _night_share(context: typer.Context) -> dict[str, Any]:
-    """The share of real in the newest nights of the store, for JSON; rounded as keys of precision are."""
-    from core.review.night_share import newest_share
-
-    settings = settings_of(context)
-    with closing(store_of(context, read_only=True)) as store:
-        found = newest_share(store, settings.review, settings.site)
-    real = found.real
-    return {
-        "share": float(f"{real.hits / real.n:g}"),
-        "low": real.low,
-        "high": real.high,
-        "real": real.hits,
-        "decided": real.n,
-        "undecided": found.undecided,
-        "nights": found.nights,
-        "first": found.first,
-        "last": found.last,
-    }
-
-
-def _print_night(night: dict[str, Any]) -> None:
-    print_text("")
-    when = f"{night['nights']} nights from {night['first']} to {night['last']}"
-    if night["nights"] == 1:
-        when = f"night of {night['first']}"
-    print_text(
-        f"of {night['decided']} objects that are agreed on of the {when}, {night['real']} are real: "
-        f"{100 * night['share']:.3g} % ({100 * night['low']:.3g} to {100 * night['high']:.3g} %); "
-        f"{night['undecided']} more await a decision"
-    )
 
 
 def _print(title: str, evaluation: Evaluation, gap: dict[str, dict[str, float | None]] | None) -> None:
