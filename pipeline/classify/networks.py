@@ -26,7 +26,7 @@ Batch = NDArray[np.float32]
 
 BATCH = 64
 ARCHITECTURE, IMPORTED = "cutout_cnn", "imported"
-INPUT, OUTPUT = "triplet", "logit"
+INPUT, OUTPUT, EMBEDDING = "triplet", "logit", "embedding"
 PLANES, ALL_PLANES = 3, 6  # without and with the masks
 MOST_ACTIVATIONS = 2**27  # numbers of one layer's output, of a whole batch
 # fmt: off
@@ -97,19 +97,26 @@ class CandidateNetwork:
         outputs = {each.name for each in self._session.get_outputs()}
         if self._output not in outputs:
             raise ModelRefused(f"{self.name}: model.onnx has no output {self._output[:64]!r}")
-        self._has_embedding = "embedding" in outputs
+        self._has_embedding = EMBEDDING in outputs
+        self._also = EMBEDDING if own and self._has_embedding else None  # what it sees costs our own nothing
 
     def logits(self, inputs: Inputs) -> Array:
-        """See `pipeline.classify.scorers.Scorer`.
+        """See `pipeline.classify.scorers.Scorer`. What a network of our own sees is left with the inputs.
 
         Raises
         ------
         ModelRefused
             It fails, or gives what are no logits.
         """
-        told = [self._told(batch) for batch in self._batches(inputs)]
-        raw = np.concatenate([np.empty(0), *told])
-        return calibrated(raw, self._calibration)
+        told: list[Array] = []
+        seen: list[NDArray[np.float32]] = []
+        for batch in self._batches(inputs):
+            raw, also = self._run(batch, self._also)
+            told.append(self._turned(batch, raw))
+            seen.append(also)
+        if self._also is not None and seen:
+            inputs.embeddings[self.digest] = np.concatenate(seen)
+        return calibrated(np.concatenate([np.empty(0), *told]), self._calibration)
 
     def embedding(self, inputs: Inputs) -> NDArray[np.float32] | None:
         """What it sees of each candidate as numbers, (n, E), the layer before its last; none of most
@@ -117,7 +124,9 @@ class CandidateNetwork:
         """
         if not self._has_embedding:
             return None
-        found = [self._run(batch, "embedding")[1] for batch in self._batches(inputs)]
+        if self.digest in inputs.embeddings:
+            return inputs.embeddings[self.digest]
+        found = [self._run(batch, EMBEDDING)[1] for batch in self._batches(inputs)]
         return np.concatenate(found) if found else np.empty((0, 0), dtype=np.float32)
 
     def _shape(self, name: str, inputs: str) -> tuple[int, ...]:
@@ -142,8 +151,8 @@ class CandidateNetwork:
         planes = network_input(inputs.triplets[which])[:, : self._planes]
         return np.ascontiguousarray(np.moveaxis(planes, 1, -1) if self._last else planes)
 
-    def _told(self, batch: Batch) -> Array:
-        return mean_logits(lambda some: self._run(some)[0], batch) if self._is_turned else self._run(batch)[0]
+    def _turned(self, batch: Batch, raw: Array) -> Array:
+        return mean_logits(lambda some: self._run(some)[0], batch, raw) if self._is_turned else raw
 
     def _run(self, batch: Batch, also: str | None = None) -> tuple[Array, Any]:
         names = [self._output] if also is None else [self._output, also]

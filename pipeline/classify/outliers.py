@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.classify import cutout_features, trees
 from pipeline.classify.model_file import Arrays, ModelFile, ModelRefused
+from pipeline.classify.outlier_inputs import LEAST_SCALE, Sight, scaled_features, sight_of, table_of
 from pipeline.classify.scorers import Inputs
 
 Array = NDArray[np.float64]
@@ -21,8 +22,6 @@ QUANTILES = 1001
 DIGITS = 4
 LEAST_RANK = 0.5 / QUANTILES
 ROWS = 512
-LEAST_SCALE = 1e-30  # what is divided by less is no number any more
-CLIPPED = 6.0  # scaled features beyond it say nothing more
 
 
 class IsolationForest:
@@ -37,16 +36,14 @@ class IsolationForest:
     def __init__(self, model: ModelFile) -> None:
         _check_features(model)
         self.digest = model.digest
-        self._trees = trees.sound(self.name, model.arrays, len(cutout_features.NAMES))
+        self._sight = sight_of(model)
+        self._trees = trees.sound(self.name, model.arrays, _columns(self._sight))
         self._quantiles = _quantiles(model)
 
     def logits(self, inputs: Inputs) -> Array:
         """Log-odds of the rank: 0 is as odd as the median."""
-        return log_odds(rank(self.oddness(inputs.features), self._quantiles))
-
-    def oddness(self, features: NDArray[np.floating]) -> Array:
-        """The mean path, negative: higher is odder."""
-        return forest_oddness(self._trees, features)
+        odd = forest_oddness(self._trees, table_of(self.name, inputs, self._sight))
+        return log_odds(rank(odd, self._quantiles))
 
 
 class OneClassMachine:
@@ -57,16 +54,18 @@ class OneClassMachine:
     def __init__(self, model: ModelFile) -> None:
         _check_features(model)
         self.digest = model.digest
-        self._arrays = sound_machine(self.name, model.arrays, len(cutout_features.NAMES))
+        self._sight = sight_of(model)
+        self._arrays = sound_machine(self.name, model.arrays, _columns(self._sight))
         self._quantiles = _quantiles(model)
 
     def logits(self, inputs: Inputs) -> Array:
         """Log-odds of the rank: 0 is as odd as the median."""
-        return log_odds(rank(machine_oddness(self._arrays, inputs.features), self._quantiles))
+        odd = machine_oddness(self._arrays, table_of(self.name, inputs, self._sight))
+        return log_odds(rank(odd, self._quantiles))
 
 
 def forest_oddness(forest: trees.Trees, features: NDArray[np.floating]) -> Array:
-    """The mean path through a forest, negative."""
+    """The mean path through a forest, negative: higher is odder."""
     found: Array = -forest.sums(features) / (len(forest.start) - 1)
     return found
 
@@ -82,15 +81,6 @@ def machine_oddness(arrays: Arrays, features: NDArray[np.floating]) -> Array:
         distance = np.square(part).sum(axis=1)[:, None] + squares - 2.0 * (part @ vectors.T)
         kernel = np.exp(-gamma * np.maximum(distance, 0.0))
         found[first : first + ROWS] = float(arrays["offset"][0]) - kernel @ arrays["coefficients"]
-    return found
-
-
-def scaled_features(
-    features: NDArray[np.floating], centre: NDArray[np.floating], scale: NDArray[np.floating]
-) -> Array:
-    """Features in units of their usual spread; one that is missing is as usual."""
-    scaled = (np.asarray(features, dtype=np.float64) - centre) / scale
-    found: Array = np.clip(np.nan_to_num(scaled, nan=0.0), -CLIPPED, CLIPPED)
     return found
 
 
@@ -135,6 +125,10 @@ def sound_machine(name: str, arrays: Arrays, n_features: int) -> Arrays:
     if (arrays["scale"] < LEAST_SCALE).any() or arrays["gamma"][0] <= 0:
         raise ModelRefused(f"{name}: its scales are not above 0")
     return arrays
+
+
+def _columns(sight: Sight | None) -> int:
+    return len(cutout_features.NAMES) + (0 if sight is None else len(sight.axes))
 
 
 def _quantiles(model: ModelFile) -> Array:

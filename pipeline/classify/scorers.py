@@ -30,11 +30,14 @@ class Inputs:
         Signed.
     log_odds : dict of str to (n,) float64
         Calibrated, of the models that scored them before, by name; NaN where one gave none.
+    embeddings : dict of str to (n, E) float32
+        What networks saw of them in passing, by their digests.
     """
 
     triplets: Triplets
     snr: Array | None = None
     log_odds: dict[str, Array] = field(default_factory=dict)
+    embeddings: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.triplets)

@@ -19,7 +19,7 @@ TURNS = 8  # quarter turns, and their mirror images
 DOUBTED = (-3.0, 4.0)  # between these log-odds, not calibrated, lie all thresholds that matter
 
 
-def mean_logits(run: Callable[[Planes], Array], planes: Planes) -> Array:
+def mean_logits(run: Callable[[Planes], Array], planes: Planes, first: Array | None = None) -> Array:
     """What a network says of some cutouts on average: (n,).
 
     Parameters
@@ -27,8 +27,10 @@ def mean_logits(run: Callable[[Planes], Array], planes: Planes) -> Array:
     run : callable
         The network: logits (n,) of planes, never of more than are given here.
     planes : (n, planes, side, side) float32
+    first : (n,) float64, optional
+        What it says of them as they are, where it was asked.
     """
-    found = run(planes)
+    found = run(planes) if first is None else first.copy()
     doubted = np.flatnonzero((found > DOUBTED[0]) & (found < DOUBTED[1]))
     if doubted.size:
         more = sum(run(way) for way in _turned(planes[doubted]))

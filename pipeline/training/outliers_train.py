@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AstridError
-from pipeline.classify import outliers, trees
+from pipeline.classify import outlier_inputs, outliers, trees
 from pipeline.classify.model_file import Arrays
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class OutlierOptions:
         Examples that the machine is fitted on, at most: its cost rises with their square.
     outside : float
         The share of them that it may leave outside.
+    axes : int
+        Of what the network that came with AstrID sees, at most; none: they know features alone.
     seed : int
     """
 
@@ -38,6 +40,7 @@ class OutlierOptions:
     sample: int = 128
     vectors_from: int = 4000
     outside: float = 0.05
+    axes: int = 16
     seed: int = 1
 
     def record(self) -> dict[str, Any]:
@@ -124,7 +127,7 @@ def machine(features: NDArray[np.float32], options: OutlierOptions) -> Arrays:
     centre[told] = np.nanmedian(seen, axis=0)
     low[told], high[told] = np.nanpercentile(seen, [25.0, 75.0], axis=0)
     scale = np.maximum((high - low) / 1.349, 1e-3 * np.maximum(np.abs(centre), 1.0))
-    scaled = outliers.scaled_features(chosen, centre, scale)
+    scaled = outlier_inputs.scaled_features(chosen, centre, scale)
     fitted = OneClassSVM(kernel="rbf", gamma="scale", nu=options.outside).fit(scaled)
     arrays: dict[str, NDArray[Any]] = {
         "vectors": fitted.support_vectors_.astype(np.float32),

@@ -6,11 +6,13 @@ from sklearn.ensemble import IsolationForest as SklearnForest
 from sklearn.svm import OneClassSVM
 
 from core.errors import AstridError
-from pipeline.classify import cutout_features, model_file, outliers, trees
+from pipeline.classify import cutout_features, model_file, outlier_inputs, outliers, trees
 from pipeline.classify.classify import Classifier
 from pipeline.classify.model_file import Description, ModelRefused
+from pipeline.classify.networks import CandidateNetwork
 from pipeline.classify.scorers import Inputs, load, probabilities
-from pipeline.training import outliers_train
+from pipeline.classify.shipped import SHIPPED
+from pipeline.training import outlier_axes, outliers_train
 from pipeline.training.outliers_train import OutlierOptions
 from pipeline.training.search import OTHER, UNKNOWN, WANTED, compared_by, ranked
 from tests.pipeline.toy_models import blobs
@@ -52,7 +54,7 @@ def test_what_is_missing_takes_the_way_that_scikit_learn_gives_it(usual):
 
 def test_the_machine_says_what_scikit_learn_says(usual):
     arrays = outliers_train.machine(usual, OutlierOptions(vectors_from=1000))
-    scaled = outliers.scaled_features(usual, arrays["centre"], arrays["scale"])
+    scaled = outlier_inputs.scaled_features(usual, arrays["centre"], arrays["scale"])
     fitted = OneClassSVM(kernel="rbf", gamma="scale", nu=0.05).fit(scaled)
     np.testing.assert_allclose(
         outliers.machine_oddness(arrays, usual), -fitted.decision_function(scaled), atol=2e-4
@@ -103,6 +105,122 @@ def test_other_features_are_refused(usual, tmp_path):
     model_file.write(tmp_path / "m", about, outliers_train.forest(usual, OPTIONS))
     with pytest.raises(ModelRefused, match="other features"):
         load(tmp_path / "m")
+
+
+def sighted(usual, kind="isolation_forest", seen=None, **damage):
+    """A detector that takes what the network that came with AstrID sees, along three axes; and its arrays."""
+    if seen is None:
+        seen = np.random.default_rng(7).standard_normal((len(usual), 32))
+    axes = outlier_axes.axes_of(seen, np.ones(len(usual), bool), 3)
+    table = np.hstack([usual, outlier_inputs.sound_sight(kind, axes).along(seen)])
+    fit = outliers_train.forest if kind == "isolation_forest" else outliers_train.machine
+    architecture = outliers.FOREST if kind == "isolation_forest" else outliers.MACHINE
+    config = {outlier_inputs.EMBEDDING_OF: outlier_inputs.network_digest()}
+    about = described(kind, architecture).model_copy(update={"config": config})
+    return about, {**fit(table, OPTIONS), **axes, **damage}
+
+
+@pytest.mark.parametrize("kind", ["isolation_forest", "one_class_svm"])
+def test_a_detector_looks_through_the_network_that_came_with_astrid_whichever_is_in_use(
+    kind, tmp_path, monkeypatch
+):
+    triplets = blobs(150).triplets
+    inputs = Inputs(triplets)
+    about, arrays = sighted(inputs.features, kind, outlier_inputs.embedding_of(inputs))
+    digest = model_file.write(tmp_path / kind, about, arrays)
+    without = Classifier.of({kind: (tmp_path / kind, digest)})
+    alone = without.score(triplets).by_model[kind]
+    assert without.remarks == ()
+    looked = []
+    look = CandidateNetwork._run
+    monkeypatch.setattr(CandidateNetwork, "_run", lambda *given: looked.append(0) or look(*given))
+    shipped = Classifier.of({"realbogus": (SHIPPED["realbogus"].folder, None)})
+    shipped.score(triplets)
+    once, looked[:] = len(looked), []
+    beside = Classifier((*shipped.scorers, *without.scorers)).score(triplets)
+    assert len(looked) == once  # what the network saw in passing was used
+    np.testing.assert_array_equal(beside.by_model[kind], alone)
+    assert len(np.unique(alone)) > 10
+
+
+def test_what_the_network_sees_decides_what_is_odd(usual, tmp_path):
+    about, arrays = sighted(usual)
+    model_file.write(tmp_path / "m", about, arrays)
+    scorer = load(tmp_path / "m")
+    inputs = Inputs(blobs(40).triplets)
+    inputs.features = usual[:40]
+    odd = {}
+    for size in (0.0, 9.0):
+        inputs.embeddings[outlier_inputs.network_digest()] = np.full((40, 32), size, np.float32)
+        odd[size] = scorer.logits(inputs)
+    assert (odd[9.0] > odd[0.0]).mean() > 0.9
+
+
+def test_axes_are_those_along_which_the_bogus_are_no_odder_than_the_real():
+    """The real differ along the first number, the bogus from them along the second, all along the third."""
+    random = np.random.default_rng(1)
+    seen = random.standard_normal((2000, 3)) * [5.0, 1.0, 1.0] + 10.0
+    is_real = np.arange(2000) < 1000
+    seen[~is_real] = random.standard_normal((1000, 3)) * [0.5, 1.0, 1.0] + [10.0, 40.0, 10.0]
+    sight = outlier_inputs.sound_sight("axes", outlier_axes.axes_of(seen, is_real, 2))
+    assert np.argmax(np.abs(sight.axes), axis=1).tolist() == [0, 2]
+    along = sight.along(seen)
+    np.testing.assert_allclose(along[is_real].std(axis=0), 1.0, atol=0.05)
+    assert np.abs(along[~is_real]).mean() < 1.0
+    alone = outlier_axes.axes_of(seen[is_real], np.ones(1000, bool), 3)
+    assert outlier_inputs.sound_sight("axes", alone).along(seen[is_real]).shape == (1000, 3)
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ({"embedding_axes": np.zeros((4, 32))}, "other features|wrong shape|a node asks|incomplete|vectors"),
+        ({"embedding_axes": np.zeros(32)}, "wrong shape"),
+        ({"embedding_axes": np.zeros((300, 32))}, "wrong shape"),
+        ({"embedding_axes": np.zeros((3, 0))}, "wrong shape"),
+        ({"embedding_centre": np.zeros(31)}, "wrong shape"),
+        ({"embedding_scale": np.zeros(32)}, "not above 0"),
+    ],
+)
+def test_axes_that_do_not_fit_together_are_refused(usual, damage, why, tmp_path):
+    about, arrays = sighted(usual, "one_class_svm", **damage)
+    model_file.write(tmp_path / "m", about, arrays)
+    with pytest.raises(ModelRefused, match=why):
+        load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("config", [{}, {"embedding_of": "0" * 64}, {"embedding_of": 1}])
+def test_what_another_network_sees_is_refused_and_the_detector_that_came_with_astrid_scores(
+    usual, config, tmp_path
+):
+    about, arrays = sighted(usual)
+    digest = model_file.write(tmp_path / "m", about.model_copy(update={"config": config}), arrays)
+    classifier = Classifier.of({"isolation_forest": (tmp_path / "m", digest)})
+    (said,) = classifier.remarks
+    assert "another network sees" in said
+    assert "the isolation_forest that comes with AstrID scores instead" in said
+    assert np.isfinite(classifier.score(blobs(10).triplets).by_model["isolation_forest"]).all()
+
+
+@pytest.mark.parametrize("missing", ["embedding_axes", "embedding_centre", "embedding_scale"])
+def test_axes_that_are_not_there_are_refused(usual, missing, tmp_path):
+    about, arrays = sighted(usual)
+    model_file.write(tmp_path / "m", about, {k: each for k, each in arrays.items() if k != missing})
+    with pytest.raises(ModelRefused, match=missing):
+        load(tmp_path / "m")
+
+
+def test_axes_of_more_numbers_than_the_network_gives_are_told_not_scored(usual, tmp_path):
+    about, arrays = sighted(usual)
+    wide = {
+        "embedding_axes": np.ones((3, 40)),
+        "embedding_centre": np.zeros(40),
+        "embedding_scale": np.ones(40),
+    }
+    digest = model_file.write(tmp_path / "m", about, {**arrays, **wide})
+    said = Classifier.of({"isolation_forest": (tmp_path / "m", digest)}).score(blobs(10).triplets)
+    assert "isolation_forest" not in said.by_model
+    assert "its axes are of 40 numbers" in said.remarks[0]
 
 
 def test_three_examples_and_a_hundred_answers_find_a_rare_class():

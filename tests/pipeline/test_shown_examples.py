@@ -54,3 +54,5 @@ def test_outlier_detectors_are_judged_by_what_is_shown(tmp_path, kind):
     made = train_outliers(kind, examples, OutlierOptions(), tmp_path / kind)
     assert read(made.folder).description.trained["examples"] == np.count_nonzero(ours.label == 1)
     assert made.metrics["prevalence"] == pytest.approx(held.label[held.is_shown].mean())
+    shown = held.label[held.is_shown]
+    assert made.scorecard["examples"] == {"real": int(shown.sum()), "bogus": int((shown == 0).sum())}
