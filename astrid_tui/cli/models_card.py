@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from astrid_tui.cli.models_registry import date_of
-from core.models.names import ODD_BY
+from core.models.names import EMBEDDING_OF, ODD_BY
 from core.models.worth import judged_rows, metric_rows, stratum_rows
 
 LOOKS_AT = {
@@ -42,7 +42,10 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
     title = str(card.get("title") or "Missed at 1 % false positives, by stratum")
     lines += _section(title, stratum_rows(card))
     if not card and not facts.get("judged"):
-        lines += ["", "It has no scorecard: `astrid models evaluate` judges it."]
+        makes = (
+            "train outliers` makes one of what it fits" if facts["name"] in ODD_BY else "evaluate` judges it"
+        )
+        lines += ["", f"It has no scorecard: `astrid models {makes}."]
     return [*lines, *_section("Use", _use(facts.get("promotions"))), "", "--json tells all that is known."]
 
 
@@ -57,6 +60,8 @@ def _what(facts: Mapping[str, Any], about: Mapping[str, Any]) -> list[tuple[str,
         ("architecture", about.get("architecture")),
     ]
     looks = LOOKS_AT.get(str(about.get("inputs")), about.get("inputs"))
+    if (network := _mapping(about.get("config")).get(EMBEDDING_OF)) is not None:
+        looks = f"{looks}, and what the realbogus {str(network)[:12]} sees of them"
     rows += [("looks at", looks), ("digest", facts.get("digest"))]
     if about.get("kind") not in ODD_BY and calibration.get("prevalence") is not None:
         rows.append(("calibrated at a share of real of", f"{calibration['prevalence']:.3g}"))

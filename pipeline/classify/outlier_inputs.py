@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.models.names import EMBEDDING_OF
 from pipeline.classify.kept import Kept
 from pipeline.classify.model_file import Arrays, ModelFile, ModelRefused, read
 from pipeline.classify.networks import CandidateNetwork
@@ -21,7 +22,6 @@ from pipeline.classify.shipped import SHIPPED
 
 Array = NDArray[np.float64]
 
-EMBEDDING_OF = "embedding_of"  # in a description's ``config``: the digest of the network
 CENTRE, SCALE, AXES = "embedding_centre", "embedding_scale", "embedding_axes"
 MOST_NUMBERS, MOST_AXES = 4096, 256
 LEAST_SCALE = 1e-30  # what is divided by less is no number any more

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AstridError
-from core.models.names import ODD_BY
+from core.models.names import EMBEDDING_OF, ODD_BY
 from pipeline.classify import cutout_features, outlier_inputs, outliers, trees
 from pipeline.classify.model_file import Arrays, Description, write
 from pipeline.classify.scorers import Inputs
@@ -67,7 +67,7 @@ def train_outliers(kind: str, examples: Examples, options: OutlierOptions, folde
     description = Description(
         kind=kind,
         architecture=_ARCHITECTURES[kind],
-        config={outlier_inputs.EMBEDDING_OF: outlier_inputs.network_digest()} if axes else {},
+        config={EMBEDDING_OF: outlier_inputs.network_digest()} if axes else {},
         inputs="features",
         features=list(cutout_features.NAMES),
         trained={

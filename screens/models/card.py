@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from core.models.names import ODD_BY
 from core.models.worth import METRICS
 from screens.lines import Line, Tone, column, span, wrapped
 from screens.models.plots import plot_lines, training_curve_lines
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 PLOT_ROWS = 14
 MOST_STRATA = 60
 MOST_TABLES = 8
+EVALUATED = "evaluate` makes one and keeps it with a version"
 _INDENT = 4  # of what goes on below
 _UNIT = (0.0, 1.0)
 
@@ -39,7 +41,8 @@ def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     if card.scorecard is None and card.judged:
         return lines
     if card.scorecard is None:
-        words = " It has no scorecard: `astrid models evaluate` makes one and keeps it with a version."
+        makes = "train outliers` makes one of what it fits" if card.name in ODD_BY else EVALUATED
+        words = f" It has no scorecard: `astrid models {makes}."
         return [*lines, (), (span(words, Tone.DIM),)]
     return [*lines, *scorecard_lines(card, width, plain=plain)]
 

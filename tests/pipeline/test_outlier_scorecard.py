@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.models.names import EMBEDDING_OF
 from pipeline.classify import outlier_inputs
 from pipeline.classify.model_file import read
 from pipeline.classify.scorers import Inputs, load
@@ -76,7 +77,7 @@ def test_a_training_takes_what_the_network_sees_or_features_alone(tmp_path):
     sees = train_outliers("isolation_forest", examples, OutlierOptions(axes=4), tmp_path / "sees")
     alone = train_outliers("isolation_forest", examples, OutlierOptions(axes=0), tmp_path / "alone")
     about = read(sees.folder).description
-    assert about.config == {outlier_inputs.EMBEDDING_OF: outlier_inputs.network_digest()}
+    assert about.config == {EMBEDDING_OF: outlier_inputs.network_digest()}
     assert read(sees.folder).arrays[outlier_inputs.AXES].shape == (4, 32)
     assert about.trained["options"]["axes"] == 4
     assert read(alone.folder).description.config == {}

@@ -6,6 +6,7 @@ from sklearn.ensemble import IsolationForest as SklearnForest
 from sklearn.svm import OneClassSVM
 
 from core.errors import AstridError
+from core.models.names import EMBEDDING_OF
 from pipeline.classify import cutout_features, model_file, outlier_inputs, outliers, trees
 from pipeline.classify.classify import Classifier
 from pipeline.classify.model_file import Description, ModelRefused
@@ -115,7 +116,7 @@ def sighted(usual, kind="isolation_forest", seen=None, **damage):
     table = np.hstack([usual, outlier_inputs.sound_sight(kind, axes).along(seen)])
     fit = outliers_train.forest if kind == "isolation_forest" else outliers_train.machine
     architecture = outliers.FOREST if kind == "isolation_forest" else outliers.MACHINE
-    config = {outlier_inputs.EMBEDDING_OF: outlier_inputs.network_digest()}
+    config = {EMBEDDING_OF: outlier_inputs.network_digest()}
     about = described(kind, architecture).model_copy(update={"config": config})
     return about, {**fit(table, OPTIONS), **axes, **damage}
 

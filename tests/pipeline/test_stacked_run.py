@@ -50,6 +50,10 @@ def test_outliers_become_versions_that_tell_what_is_odd(home, monkeypatch, capsy
     assert {each["parameters"]["examples"] for each in told} == {str(path)}
     for name in ("isolation_forest", "one_class_svm"):
         astrid("models", "promote", name, "1", "--yes", "--no-sync")
+        card = astrid("models", "card", name)
+        assert f"what the realbogus {SHIPPED['realbogus'].digest[:12]} sees of them" in card
+        assert "Bogus among the oddest 10% of what is shown: the share of each kind" in card
+        assert "train outliers` makes one of what it fits" in astrid("models", "card", name, 0)
     with closing(open_store(load().store_url)) as store:
         models = chosen(store, load())
     scores = Classifier.of(models).score(read(path).triplets)
