@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -233,6 +233,7 @@ def report(result: DiffResult) -> dict[str, Any]:
         "score_scale": difference.score_scale,
         "registration_rms_px": result.new.rms_px,
         "registration_scatter_px": result.new.scatter_px,
+        "registration_regions": [asdict(region) for region in result.new.regions],
         "matched_stars": result.new.n_matched,
         "mirrored": result.new.mirrored,
         "gain_ratio": difference.gain_ratio,

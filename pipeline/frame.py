@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.depth.response import Response
     from pipeline.registration.pixel_map import PixelMap
+    from pipeline.registration.residual import Region
 
 
 Image = NDArray[np.float32]  # (height, width)
@@ -262,6 +263,8 @@ class Aligned:
         The full map; none where `to_new` is all of it.
     scatter_px : float or None
         What `rms_px` is of before the noise of the centroids is taken off.
+    regions : tuple of Region
+        Both by parts of the reference, row by row.
     """
 
     frame: Frame
@@ -273,6 +276,7 @@ class Aligned:
     mirrored: bool = False
     pixel_map: PixelMap | None = None
     scatter_px: float | None = None
+    regions: tuple[Region, ...] = ()
 
     def map_to_new(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Places on the reference's grid as places in the new frame's own pixels."""

@@ -152,6 +152,8 @@ def _print(told: dict[str, Any], output: Path | None, *, with_depth: bool) -> No
         f"{_registration(told)},"
         f" FWHM {told['fwhm_new_px']:.2f} px (new), {told['fwhm_ref_px']:.2f} px (reference)"
     )
+    if worst := _worst_region(told):
+        print_text(worst)
     if with_depth:
         print_text(_depth_line(told))
     print_text(", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in told["seconds"].items()))
@@ -201,6 +203,25 @@ def _registration(told: dict[str, Any]) -> str:
     if rms == 0.0:
         return f"registration: stars scatter by {scatter:.3f} px, no more than their own noise"
     return f"registration {rms:.3f} px (stars scatter by {scatter:.3f} px, noise included)"
+
+
+def _worst_region(told: dict[str, Any]) -> str:
+    """Where the frames lie worst on each other; nothing where no stars tell."""
+    regions = told["registration_regions"]
+    some = [region for region in regions if region["stars"] > 0]
+    if not some:
+        return ""
+    worst = max(some, key=lambda region: (region["rms_px"], region["scatter_px"]))
+    noise = (
+        ", no more than their own noise"
+        if worst["rms_px"] == 0.0
+        else f", {worst['rms_px']:.3f} px beyond noise"
+    )
+    return (
+        f"worst of {len(regions)} regions, around x {worst['x']:.0f}, y {worst['y']:.0f}:"
+        f" {_counted(worst['stars'], 'star')} {'scatters' if worst['stars'] == 1 else 'scatter'}"
+        f" by {worst['scatter_px']:.3f} px{noise}"
+    )
 
 
 def _depth_line(told: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfM
 from pipeline.registration.local import FAR_OFF, FEWEST
 from pipeline.registration.pixel_map import PixelMap, term_powers
 from pipeline.registration.resample import resample
-from pipeline.registration.star_match import Match, StarList, match_stars, misfit, with_local
+from pipeline.registration.star_match import Match, StarList, match_stars, misfit, with_local, with_regions
 from pipeline.registration.triangles import similarities
 from pipeline.stellar.aliasing import without_aliases
 from pipeline.stellar.psf import estimate_psf, moved_psf
@@ -76,6 +76,7 @@ def align(
         to_new=match.to_new.affine,
         rms_px=match.rms_px,
         scatter_px=match.scatter_px,
+        regions=match.regions,
         n_matched=match.n_matched,
         mirrored=match.to_new.area < 0,
         pixel_map=match.to_new,
@@ -152,7 +153,9 @@ def already_aligned(
     mine, other = StarList(stars, fwhm), StarList(reference.stars, reference.psf.fwhm)
     found = match_stars(identity, mine, other, frame.shape) if min(len(mine), len(other)) >= 3 else None
     try:
-        match = _accepted(found, frame, reference.frame, settings, mine.told_masked)
+        match = with_regions(
+            _accepted(found, frame, reference.frame, settings, mine.told_masked), mine, other
+        )
     except FrameRefused as refused:
         raise FrameRefused(
             f"{refused}; is it on the grid of its reference?", refused.value, refused.limit
@@ -164,6 +167,7 @@ def already_aligned(
             off,
             MAX_OFF_GRID_PX,
         )
+    match = with_regions(match, mine, other)
     return Aligned(
         frame=frame,
         psf=psf or estimate_psf(frame, stars, settings.subtract.psf_degree),
@@ -171,6 +175,7 @@ def already_aligned(
         to_new=np.eye(2, 3),
         rms_px=match.rms_px,
         scatter_px=match.scatter_px,
+        regions=match.regions,
         n_matched=match.n_matched,
     )
 

@@ -13,6 +13,7 @@ from core.vocabulary import MaskPlane
 from pipeline.frame import Stars
 from pipeline.registration.local import fit_local
 from pipeline.registration.pixel_map import PixelMap, term_powers
+from pipeline.registration.residual import Region, by_region, excess, mean_square, root
 from pipeline.stellar.stars import FWHM_PER_SIGMA
 
 Values = NDArray[np.float64]
@@ -47,6 +48,8 @@ class Match:
         Of the bright stars that should have a partner, those that do.
     scatter_px : float
         What `rms_px` is before the noise is taken off.
+    regions : tuple of Region
+        The same by parts of the reference; empty where nobody asked.
     """
 
     to_new: PixelMap
@@ -54,6 +57,7 @@ class Match:
     n_matched: int
     share: float
     scatter_px: float = float("nan")
+    regions: tuple[Region, ...] = ()
 
 
 class StarList:
@@ -116,7 +120,7 @@ def match_stars(
     while bent.degree > found.degree:
         mine, other = _partners(bent, tree, reference, tolerance)
         pairs, noise = _paired(first, new, reference, mine, other)
-        sigma = np.hypot(noise, max(_excess(misfit(bent, pairs), noise, 0), 0.02))
+        sigma = np.hypot(noise, max(root(excess(misfit(bent, pairs), noise, 0)), 0.02))
         keep = np.abs(misfit(bent, pairs)).max(axis=0) < 4.0 * sigma
         weights = 1.0 / (noise[keep] ** 2 + 0.02**2)
         bent = PixelMap.fit(*_take(pairs, keep), bent.shape, bent.degree, weights)
@@ -130,38 +134,59 @@ def match_stars(
     found, mine, other, noise = bent, mine[keep], other[keep], noise[keep]
     pairs = _take(pairs, keep)
     known = _known(new, reference)
-    n_terms = len(term_powers(found.degree))
+    n_terms, scale = len(term_powers(found.degree)), float(np.sqrt(abs(found.area)))
     return Match(
         to_new=found,
-        rms_px=_excess(misfit(found, pairs), noise, n_terms, known) / np.sqrt(abs(found.area)),
+        rms_px=root(excess(misfit(found, pairs), noise, n_terms, known)) / scale,
         n_matched=len(mine),
         share=_share(found, mine, other, reference, new, new_shape),
-        scatter_px=_excess(misfit(found, pairs), noise, n_terms, known=0.0) / np.sqrt(abs(found.area)),
+        scatter_px=root(excess(misfit(found, pairs), noise, n_terms, known=0.0)) / scale,
     )
 
 
 def with_local(match: Match, new: StarList, reference: StarList) -> Match:
     """The same, its map following what single stars show of local shifts where they agree on these.
 
-    Its ``rms_px`` and ``scatter_px`` are then those of stars that the map has not seen.
+    Its ``rms_px`` and ``scatter_px``, and those of its regions, are then those of stars that the map has not
+    seen.
     """
     found = match.to_new
     scale, known = float(np.sqrt(abs(found.area))), _known(new, reference)
-    mine, other = _partners(found, cKDTree(new.places), reference, _tolerance(found, new, reference))
-    pairs, noise = _paired(found, new, reference, mine, other)
+    pairs, noise = _all_pairs(found, new, reference)
     scatter = match.rms_px * scale
     keep = np.abs(misfit(found, pairs)).max(axis=0) < 4.0 * np.hypot(noise, max(scatter, 0.02))
-    pairs, noise = _take(pairs, keep), np.hypot(noise[keep], NEIGHBOUR_FWHM * new.fwhm)
-    fitted = fit_local(*pairs[:2], misfit(found, pairs), noise, scatter, found.shape)
+    places, noise = _take(pairs, keep)[:2], np.hypot(noise, NEIGHBOUR_FWHM * new.fwhm)
+    fitted = fit_local(*places, misfit(found, pairs)[:, keep], noise[keep], scatter, found.shape)
     if fitted is None:
-        return match
-    local, off = fitted
-    return replace(
+        return with_regions(match, new, reference)
+    local, unseen = fitted
+    followed = replace(
         match,
         to_new=replace(found, local=local),
-        rms_px=_excess(off, noise, 0, known) / scale,
-        scatter_px=_excess(off, noise, 0, known=0.0) / scale,
+        rms_px=root(excess(unseen, noise[keep], 0, known)) / scale,
+        scatter_px=root(excess(unseen, noise[keep], 0, known=0.0)) / scale,
     )
+    off = misfit(followed.to_new, pairs)
+    off[:, keep] = unseen
+    return _in_regions(followed, pairs, off, noise, known)
+
+
+def with_regions(match: Match, new: StarList, reference: StarList) -> Match:
+    """The same with its residuals region by region."""
+    pairs, noise = _all_pairs(match.to_new, new, reference)
+    return _in_regions(match, pairs, misfit(match.to_new, pairs), noise, _known(new, reference))
+
+
+def _in_regions(match: Match, pairs: Pairs, off: Values, noise: Values, known: float) -> Match:
+    scale, shape = float(np.sqrt(abs(match.to_new.area))), match.to_new.shape
+    frame = match.rms_px, match.scatter_px
+    return replace(match, regions=by_region(*pairs[:2], off / scale, noise / scale, shape, frame, known))
+
+
+def _all_pairs(found: PixelMap, new: StarList, reference: StarList) -> tuple[Pairs, Values]:
+    """All stars that a map brings together, and the noise of their distances in the new frame's pixels."""
+    mine, other = _partners(found, cKDTree(new.places), reference, _tolerance(found, new, reference))
+    return _paired(found, new, reference, mine, other)
 
 
 def _tolerance(found: PixelMap, new: StarList, reference: StarList) -> float:
@@ -244,7 +269,7 @@ def _corrected(found: PixelMap, pairs: Pairs, noise: Values) -> tuple[PixelMap, 
         weight = 1.0 / np.hypot(noise, scatter)[keep, None]
         solution = np.linalg.lstsq(design[keep] * weight, target[keep] * weight, rcond=None)[0]
         residual = target - design @ solution
-        scatter = _excess(residual[keep].T, noise[keep], 3)
+        scatter = root(excess(residual[keep].T, noise[keep], 3))
         sigma = np.hypot(noise, max(scatter, 0.02))
         fits = np.abs(residual).max(axis=1) < 4.0 * sigma
         if np.count_nonzero(fits) < 4 or np.array_equal(fits, keep):
@@ -266,35 +291,15 @@ def _bent(found: PixelMap, pairs: Pairs, noise: Values) -> PixelMap:
         for learn in (half, ~half):
             trial = PixelMap.fit(*_take(pairs, learn), found.shape, degree, weights[learn])
             squares.append(misfit(trial, _take(pairs, ~learn)) ** 2 * weights[~learn])
-        return float(np.sqrt(_mean_square(np.concatenate(squares, axis=1))))
+        return float(np.sqrt(mean_square(np.concatenate(squares, axis=1))))
 
-    best, error = found, 0.85 * float(np.sqrt(_mean_square(misfit(found, pairs) ** 2 * weights)))
+    best, error = found, 0.85 * float(np.sqrt(mean_square(misfit(found, pairs) ** 2 * weights)))
     for degree in range(found.degree + 1, 4):
         if len(noise) < PAIRS_PER_TERM * len(term_powers(degree)):
             break
         if (trial := unseen(degree)) < error:
             best, error = PixelMap.fit(*pairs, found.shape, degree, weights), 0.85 * trial
     return best
-
-
-def _excess(residual: Values, noise: Values, n_terms: int, known: float = 1.0) -> float:
-    """The scatter per axis of the better-known half of some stars, beyond the noise of their centroids.
-
-    ``known`` is the part of that noise's variance that is taken off.
-    """
-    sharp = noise <= np.median(noise)
-    freedom = len(noise) / max(len(noise) - n_terms, 1)
-    variance = _mean_square(residual[:, sharp] ** 2) * freedom
-    beyond = variance - known * float(np.mean(noise[sharp] ** 2))
-    return float(np.sqrt(max(beyond, 0.0)))
-
-
-def _mean_square(squares: Values) -> float:
-    """A robust mean of squares (2, n): of normal values the median square is 0.4549 of the mean.
-
-    Each axis has its own median: distortion along one would drown in a common one.
-    """
-    return float(np.mean(np.median(squares, axis=1)) / 0.4549)
 
 
 def _share(

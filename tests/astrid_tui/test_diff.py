@@ -10,6 +10,7 @@ from pipeline.classify import classify
 from pipeline.classify.shipped import ShippedModel
 from pipeline.simulate.pair import simulate_pair
 from tests.astrid_tui.command import Command
+from tests.pipeline.synthetic import star_frame
 
 SIDE = 320
 
@@ -151,6 +152,35 @@ def test_a_frame_whose_wcs_is_far_off_is_subtracted_by_its_stars_and_told(
     for one, other in zip(told["sources"], near, strict=True):
         assert [one[key] for key in ("x", "y")] == pytest.approx([other[key] for key in ("x", "y")], abs=0.01)
         assert (one["ra"], one["dec"]) == pytest.approx((other["ra"], other["dec"]), abs=1e-5)
+
+
+def test_the_region_that_lies_worst_on_the_reference_is_told(astrid: Command, tmp_path: Path) -> None:
+    """Stars that jitter by .4 px in one corner alone."""
+    random = np.random.default_rng(5)
+    x, y = random.uniform(8, 504, (2, 320))
+    flux = 10.0 ** random.uniform(4.0, 5.0, 320)
+    corner = (x > 341) & (y > 341)
+    jitter = random.normal(0.0, 0.4, (2, 320)) * corner
+    for name, at, seed in (("moved", (x + jitter[0], y + jitter[1]), 1), ("still", (x, y), 2)):
+        stars = list(zip(*at, flux, strict=True))
+        frame, _ = star_frame((512, 512), 3, noise_seed=seed, n_stars=0, extra=stars)
+        header = fits.Header(
+            {"GAIN": 1.0, "RDNOISE": 6.0, "FILTER": "r", "MJD-OBS": 60000.0 + seed, "EXPTIME": 60.0}
+        )
+        fits.writeto(tmp_path / f"{name}.fits", frame.data, header)
+    given = "diff", tmp_path / "moved.fits", tmp_path / "still.fits", "--no-score"
+    told = astrid.json(*given)
+    regions = told["registration_regions"]
+    middles = np.array([[each["x"], each["y"]] for each in regions])
+    np.testing.assert_allclose(middles[::4], np.repeat(512 / 6 * np.array([[1], [3], [5]]) - 0.5, 2, axis=1))
+    *others, worst = regions
+    assert worst["rms_px"] > 0.15 > 3.0 * told["registration_rms_px"]
+    assert worst["stars"] == pytest.approx(np.count_nonzero(corner) / 2, abs=6)
+    assert max(each["rms_px"] for each in others) < 0.06
+    lines = astrid(*given).splitlines()
+    (line,) = [line for line in lines if line.startswith("worst of 9 regions, ")]
+    assert f"around x 426, y 426: {worst['stars']} stars scatter by {worst['scatter_px']:.3f} px" in line
+    assert line.endswith(f", {worst['rms_px']:.3f} px beyond noise")
 
 
 def test_a_frame_against_itself_is_told(astrid: Command) -> None:
