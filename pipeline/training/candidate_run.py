@@ -77,9 +77,9 @@ class CandidateRun:
         return {name: value for name in LEARNING if (value := getattr(self, name)) is not None}
 
     def record(self) -> dict[str, Any]:
-        """What the model depends on, by name: trees know nothing of how a network learns."""
+        """How it learns, by name; `source_of` tells of what. Trees know nothing of how a network does."""
         if self.name == "tree":
-            return {"name": self.name, "fields": self.fields} | asdict(TreeOptions(seed=self.seed))
+            return {"name": self.name} | asdict(TreeOptions(seed=self.seed))
         return asdict(self)
 
     @property
