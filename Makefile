@@ -49,5 +49,5 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/pip
 $(VENV)/.develop: pyproject.toml constraints.txt | $(BIN)/pip
 	@echo "Setting up AstrID with its tests in $(VENV): about 650 MB to download with a CPU build of torch"
 	@echo "(gigabytes where pip takes the CUDA build), 2.5 GB on disk. Once."
-	$(PIP_INSTALL) -e '.[train,s3,test,check,bench]'
+	$(PIP_INSTALL) -e '.[train,s3,web,test,check,bench]'
 	@touch $(VENV)/.run $@

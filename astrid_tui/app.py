@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
 
@@ -44,7 +45,7 @@ from screens.help.view import help_lines
 from screens.lines import Line, Tone
 from screens.review.guard import RepeatGuard
 from screens.review.screen import ReviewScreen
-from screens.terminal import Terminal, probe
+from screens.terminal import Terminal, is_in_browser, probe
 from screens.themes import THEMES, filters
 from screens.tty.driver import ReplyDriver, TerminalReply
 from screens.tty.portions import ANSWERS
@@ -110,7 +111,7 @@ class Console(ScreensApp):
         # Before Textual takes NO_COLOR from the environment, and standard output.
         self.terminal = terminal or probe(os.environ, charset=charset_of(sys.stdout))
         # Without ansi_color the palette's greys are sent as true colours, thrice the bytes.
-        super().__init__(driver_class=ReplyDriver, ansi_color=True)
+        super().__init__(driver_class=self._driver_of_terminal(), ansi_color=True)
         self.settings_path = settings_path
         self.read_only = read_only
         self.registry = Registry()
@@ -279,6 +280,13 @@ class Console(ScreensApp):
 
     # -- the terminal ------------------------------------------------------------------------------
 
+    def _driver_of_terminal(self) -> type[Driver]:
+        if self.terminal.in_browser:
+            from screens.tty.browser import BrowserDriver
+
+            return BrowserDriver
+        return ReplyDriver
+
     def ask_terminal(self, row: int, column: int) -> bool:
         """Ask the terminal for its cursor's position, put there first; false: there is no terminal."""
         if self.is_headless or self._driver is None:
@@ -390,7 +398,7 @@ def run_console(
     settings_path: Path | None = None, read_only: bool = False, *, at_review: bool = False
 ) -> int:
     """Open the console and stay in it until the user leaves; the exit code."""
-    if os.environ.get("TERM") == "dumb":
+    if os.environ.get("TERM") == "dumb" and not is_in_browser(os.environ):
         sys.stderr.write(NO_SCREEN + "\n")
         return ExitCode.USAGE
     console = Console(settings_path, read_only, at_review=at_review)

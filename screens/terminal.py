@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from core.charset import UTF_8
 
 _SCREEN_BYTES = 512
+_WEB_DRIVER = "textual.drivers.web_driver:WebDriver"
 _FEW_COLOURS = ("linux", "vt100", "vt220", "ansi", "dumb", "unknown", "")
 
 
@@ -23,6 +24,8 @@ class Terminal:
         Inside tmux or GNU screen, which keep the clipboard and notes to the desktop to themselves.
     shows_no_pictures : str
         Why it is not to be asked for pictures; empty: it may be.
+    in_browser : bool
+        A page of a browser, behind a server that passes on what is sent, as `astrid serve` does.
     charset : str
         As Python names it; UTF-8 has block elements and braille, others have not.
     """
@@ -32,6 +35,7 @@ class Terminal:
     in_tmux: bool = False
     in_screen: bool = False
     shows_no_pictures: str = ""
+    in_browser: bool = False
     charset: str = UTF_8
 
     @property
@@ -61,11 +65,20 @@ class Terminal:
         return sequence
 
 
+def is_in_browser(environment: Mapping[str, str]) -> bool:
+    """Whether what is drawn goes to a browser, through the server that began this process."""
+    return environment.get("TEXTUAL_DRIVER") == _WEB_DRIVER
+
+
 def probe(environment: Mapping[str, str], *, charset: str = UTF_8) -> Terminal:
     """Read ``NO_COLOR``, ``COLORTERM``, ``TERM``, ``TERM_PROGRAM``, ``SSH_CONNECTION``, ``TMUX``, ``STY``.
 
-    The charset of the locale is known to whoever opened the terminal.
+    The charset of the locale is known to whoever opened the terminal. Where Textual is told to draw in a
+    browser, all but ``NO_COLOR`` is about another terminal, that of the server.
     """
+    if is_in_browser(environment):
+        colours = 0 if environment.get("NO_COLOR") else 1 << 24
+        return Terminal(colours, in_browser=True, shows_no_pictures="not in a browser")
     term = environment.get("TERM", "")
     if environment.get("NO_COLOR") or term in ("dumb", "unknown", "", "vt100", "vt220"):
         colours = 0

@@ -1,5 +1,6 @@
 """The command line, put together. Importing this imports Typer and nothing heavier."""
 
+import os
 import sys
 from collections.abc import Sequence
 from copy import copy
@@ -32,6 +33,7 @@ from astrid_tui.cli import (
     review,
     run,
     runs,
+    serve,
     show,
     simulate,
     status,
@@ -42,6 +44,7 @@ from astrid_tui.cli import (
 from astrid_tui.cli.invocation import Invocation
 from astrid_tui.cli.wrong_usage import PlainWords
 from core.vocabulary import ExitCode
+from screens.terminal import is_in_browser
 
 app = typer.Typer(
     cls=PlainWords,
@@ -79,7 +82,7 @@ def astrid(
     """
     context.obj = Invocation(config=config, read_only=read_only)
     if context.invoked_subcommand is None:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not (sys.stdin.isatty() and sys.stdout.isatty()) and not is_in_browser(os.environ):
             typer.echo("astrid: the console needs a terminal; astrid --help lists the commands", err=True)
             raise typer.Exit(ExitCode.USAGE)
         from astrid_tui.app import run_console
@@ -106,6 +109,7 @@ app.command(name="keys")(keys.keys)
 app.command(name="power")(power.power)
 app.command(name="diff")(diff.diff)
 app.command(name="review")(review.review)
+app.command(name="serve")(serve.serve)
 app.command(name="show")(show.show)
 app.add_typer(candidates.app, name="candidates")
 app.add_typer(objects.app, name="objects")

@@ -33,7 +33,8 @@ def refusals(setting: str, terminal: Terminal, probe: Probe) -> dict[str, str]:
     for name in GRAPHICS:
         if reason := _no_picture(name, terminal, probe):
             why[name] = reason
-    why.pop(setting, None)
+    if not (terminal.in_browser and setting in GRAPHICS):  # a page draws no pictures, whatever they say
+        why.pop(setting, None)
     return why
 
 

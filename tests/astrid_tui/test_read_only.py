@@ -60,7 +60,7 @@ WRITES = {
 }
 # What the console, a file that was named or the standard output is all that these change.
 READS = {
-    "simulate", "doctor", "status", "keys", "power", "diff", "review", "show", "chart", "why", "forced",
+    "simulate", "doctor", "status", "keys", "power", "diff", "review", "show", "chart", "why", "forced", "serve",
     "health check", "health list", "queue list", "queue show", "reference list", "runs list", "runs show",
     "runs log", "prefect status", "candidates search", "candidates list", "candidates show",
     "candidates export", "candidates stats", "candidates experts", "candidates disagreements",

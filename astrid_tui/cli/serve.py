@@ -1,0 +1,58 @@
+"""`astrid serve`: the console in a browser."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from astrid_tui.cli.invocation import print_text, remark, settings_of
+from core.errors import AstridError
+from core.vocabulary import ExitCode
+
+
+class NoServer(AstridError):
+    """What serves pages is not installed."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[
+        str, typer.Option(help="The address to listen at; others than this machine's own are unencrypted.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes one that is free.")] = 8000,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Consoles that show everything and change nothing.")
+    ] = False,
+) -> None:
+    """Open the console in a browser, at the URL that is printed, until Ctrl-C or SIGTERM.
+
+    Each tab has a console of its own, which ends with it and loses nothing. Who has the URL, with its token,
+    is the reviewer who started this. From another machine: `ssh -L 8000:localhost:8000 HOST`.
+    """
+    invocation = context.find_root().obj
+    settings_of(context)  # what is wrong with them is told now, not in every tab
+    try:
+        from astrid_tui.browser.admission import stays_here
+        from astrid_tui.browser.server import BrowserServer
+    except ImportError as error:
+        raise NoServer(
+            f"the console in a browser needs {error.name}: pip install 'astrid-tui[web]'"
+        ) from error
+    words = [sys.executable, "-P", "-m", "astrid_tui"]
+    if invocation.config is not None:
+        words += ["--config", str(invocation.config.absolute())]
+    if read_only or invocation.read_only:
+        words.append("--read-only")
+    if not stays_here(host):
+        remark(f"What goes to and from {host} is not encrypted: who listens there can read the token too.")
+
+    def tell(url: str) -> None:
+        print_text(url)
+        sys.stdout.flush()
+        remark("Open this URL in a browser. Ctrl-C ends it.")
+
+    asyncio.run(BrowserServer(words, host, port, remark).run(tell))
+    remark("Ended, and every console with it.")

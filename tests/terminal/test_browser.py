@@ -1,0 +1,185 @@
+"""The console in a browser: the real server, a real client, a real console on a real store."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pyte
+import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar, WSMsgType, WSServerHandshakeError
+from sqlmodel import select as rows_of
+from yarl import URL
+
+from core.database.tables import Verdict
+from tests.builders import add_night, make_store
+
+pytest.importorskip("textual_serve")
+
+PATIENCE_S = 60.0
+_NOT_PYTES = re.compile(rb"\x1b\[[?>=<](?!7[hl])[0-9;$]*[a-zA-Z]|\x1b\[[0-9;]*[tc]|\x1b[P_][^\x1b]*\x1b\\")
+
+
+class Tab:
+    """A page of a browser, whose terminal draws what comes and says where its cursor is."""
+
+    def __init__(self, websocket: ClientWebSocketResponse) -> None:
+        self.screen = pyte.Screen(80, 24)
+        self.sent = b""
+        self._websocket = websocket
+        self._stream = pyte.ByteStream(self.screen)
+        self._answers: list[str] = []
+        self.screen.write_process_input = self._answers.append  # type: ignore[method-assign]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.screen.display)
+
+    async def press(self, keys: str) -> None:
+        await self._websocket.send_json(["stdin", keys])
+
+    async def resize(self, columns: int, lines: int) -> None:
+        self.screen.resize(lines, columns)
+        await self._websocket.send_json(["resize", {"width": columns, "height": lines}])
+
+    async def until(self, words: str) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while words not in self.text:
+                assert await self.read(), f"{words!r} never came; the page says:\n{self.text}"
+
+    async def settle(self) -> None:
+        """Read until nothing has come for a while."""
+        with pytest.raises(TimeoutError):
+            while True:
+                async with asyncio.timeout(0.4):
+                    await self.read()
+
+    async def read(self) -> bool:
+        """Draw one message; false where the server closed the page."""
+        message = await self._websocket.receive()
+        if message.type is not WSMsgType.BINARY:
+            return message.type not in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
+        self.sent += message.data
+        self._stream.feed(_NOT_PYTES.sub(b"", message.data))
+        while self._answers:
+            await self.press(self._answers.pop(0))
+        return True
+
+    async def ended(self) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while await self.read():
+                pass
+
+
+class Page:
+    """A server that runs, and a browser to look at it."""
+
+    def __init__(self, url: str, process: asyncio.subprocess.Process, session: ClientSession) -> None:
+        self.url = URL(url)
+        self.process = process
+        self.session = session
+
+    async def status(self, **headers: str) -> int:
+        async with self.session.get(self.url.with_query(None), headers=headers) as response:
+            return response.status
+
+    async def open(self) -> str:
+        """Open the page as it was printed; what it holds."""
+        async with self.session.get(self.url) as response:
+            assert response.status == 200
+            return await response.text()
+
+    async def refused(self, **headers: str) -> int:
+        """The status by which a websocket is refused."""
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await self.session.ws_connect(self.url.with_path("/ws").with_query(None), headers=headers)
+        return refused.value.status
+
+    @asynccontextmanager
+    async def tab(self) -> AsyncIterator[Tab]:
+        place = self.url.with_path("/ws").with_query(width=80, height=24)
+        async with self.session.ws_connect(place, origin=str(self.url.origin())) as websocket:
+            yield Tab(websocket)
+
+    def consoles(self) -> list[int]:
+        """The processes that the server has started and that still run."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(number) for number in children.read_text().split()]
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not happened():
+                await asyncio.sleep(0.05)
+
+
+async def begin(folder: Path, url: str, *words: str) -> asyncio.subprocess.Process:
+    settings = folder / "config.toml"
+    settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "astrid_tui", "--config", settings, "serve", *words,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**kept, "TERM": "dumb", "TMUX": "x", "SSH_CONNECTION": "x"},
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def served(folder: Path, url: str, *words: str) -> AsyncIterator[Page]:
+    process = await begin(folder, url, "--port", "0", *words)
+    try:
+        printed = (await process.stdout.readline()).decode().strip()
+        assert printed, (await process.stderr.read()).decode()
+        async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+            yield Page(printed, process, session)
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(PATIENCE_S):
+            rest, said = await process.communicate()
+        assert (process.returncode, rest) == (0, b""), said.decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+def night(tmp_path):
+    store, url = make_store(tmp_path)
+    add_night(store, objects=3)
+    yield store, url
+    store.close()
+
+
+async def test_verdicts_by_keys_in_a_tab_arrive_in_the_store_and_closing_it_ends_its_console(tmp_path, night):
+    store, url = night
+    async with served(tmp_path, url) as page:
+        await page.open()
+        async with page.tab() as tab:
+            await tab.until("1 of 3")
+            await tab.until("difference")
+            await tab.settle()
+            assert b"\x1b[38;2;" in tab.sent
+            assert "▀" in tab.text
+            await tab.press("r")
+            await tab.until("2 of 3")
+            await tab.until("takes it back")
+            await tab.resize(120, 30)
+            await tab.settle()
+            assert "astrid" in tab.text.lower()
+            await tab.press("x")
+            await tab.until("3 of 3")
+            (console,) = page.consoles()
+        await page.until(lambda: not page.consoles())
+        assert not Path(f"/proc/{console}").exists()
+        async with page.tab() as tab:  # the next one is where that one was
+            await tab.until("1 of 1")
+            await tab.press("q")
+            await tab.ended()
+        await page.until(lambda: not page.consoles())
+    with store.read() as db:
+        assert [row.label for row in db.exec(rows_of(Verdict).order_by(Verdict.id))] == ["real", "artefact"]
