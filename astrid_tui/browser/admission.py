@@ -6,16 +6,17 @@ must be one of this server's, and a page that asks must come from there too. The
 the machine, and of the network, out.
 """
 
+import re
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from aiohttp import web
-from yarl import URL
 
 TOKEN = "token"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?", re.ASCII)  # name or address, and port
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -43,7 +44,7 @@ class Admission:
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse what comes without the token, by another name, or from another page."""
         host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
-        if not self._is_own(host):
+        if not self.is_own(host):
             raise web.HTTPForbidden(text="This server is not known by that name.\n")
         is_page = request.path == "/"
         if origin != f"http://{host}" and (origin is not None or request.path == "/ws"):
@@ -59,15 +60,12 @@ class Admission:
     def _is_token(self, given: str | None) -> bool:
         return given is not None and secrets.compare_digest(given.encode(), self.token.encode())
 
-    def _is_own(self, place: str) -> bool:
+    def is_own(self, place: str) -> bool:
         """Whether a Host header names this server. The port may be a tunnel's: no page can choose that."""
-        try:
-            asked = URL(f"http://{place}")
-        except ValueError:
+        asked = _PLACE.fullmatch(place)
+        if asked is None:
             return False
-        name = (asked.host or "").lower()
-        if asked.authority != place.lower() or not name:
-            return False
+        name = asked[1].strip("[]").lower()
         if name == self._host:
             return True
         if self._is_loopback:

@@ -21,7 +21,7 @@ from core.text import SafeText
 _ALIVE_S = 15.0  # a browser that does not answer for so long has gone
 _FONT_PX = 16
 _MOST_CELLS = 1000  # of a side
-_NONCE = "nonce"
+_POLICY = "Content-Security-Policy"
 _SAFE = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -110,14 +110,16 @@ class BrowserServer(Server):
 
     async def handle_index(self, request: web.Request) -> web.StreamResponse:
         """The page, whose parts all come from here."""
-        request[_NONCE] = secrets.token_urlsafe()
+        nonce = secrets.token_urlsafe()
         context = {
             "application": {"name": self.title},
             "font_size": to_int(request.query.get("fontsize", ""), _FONT_PX),
             "websocket_url": f"ws://{request.host}/ws",
-            "nonce": request[_NONCE],
+            "nonce": nonce,
         }
-        return aiohttp_jinja2.render_template("app_index.html", request, context)
+        response = aiohttp_jinja2.render_template("app_index.html", request, context)
+        response.headers[_POLICY] = _policy(request, f"'self' 'nonce-{nonce}'")
+        return response
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """A tab was opened: drive a console of its own, until either of them ends."""
@@ -139,10 +141,13 @@ def _cells(request: web.Request, name: str, usual: int) -> int:
 
 
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:
-    """Have the browser fetch nothing from elsewhere, show the page in no frame and keep nothing."""
-    script = f"'self' 'nonce-{request[_NONCE]}'" if _NONCE in request else "'self'"
     response.headers.update(_SAFE)
-    response.headers["Content-Security-Policy"] = (
+    response.headers.setdefault(_POLICY, _policy(request, "'self'"))
+
+
+def _policy(request: web.Request, script: str) -> str:
+    """Have the browser fetch nothing from elsewhere, and show the page in no frame."""
+    return (
         f"default-src 'none'; script-src {script}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         f"connect-src 'self' ws://{request.host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )

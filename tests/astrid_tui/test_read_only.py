@@ -60,13 +60,13 @@ WRITES = {
 }
 # What the console, a file that was named or the standard output is all that these change.
 READS = {
-    "simulate", "doctor", "status", "keys", "power", "diff", "review", "show", "chart", "why", "forced", "serve",
+    "simulate", "doctor", "status", "keys", "power", "diff", "review", "show", "chart", "why", "forced",
     "health check", "health list", "queue list", "queue show", "reference list", "runs list", "runs show",
     "runs log", "prefect status", "candidates search", "candidates list", "candidates show",
     "candidates export", "candidates stats", "candidates experts", "candidates disagreements",
     "candidates tns", "candidates mpc", "candidates fakes", "objects list", "objects show",
     "objects lightcurve", "catalog list", "catalog near", "models list", "models card",
-    "models trainings", "models evaluate", "models examples", "models score", "models drift",
+    "serve", "models trainings", "models evaluate", "models examples", "models score", "models drift",
     "db check", "db backup",
 }  # fmt: skip
 

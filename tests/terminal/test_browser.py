@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pyte
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar, WSMsgType, WSServerHandshakeError
+from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar, WSMsgType
 from sqlmodel import select as rows_of
 from yarl import URL
 
@@ -54,10 +54,9 @@ class Tab:
 
     async def settle(self) -> None:
         """Read until nothing has come for a while."""
-        with pytest.raises(TimeoutError):
-            while True:
-                async with asyncio.timeout(0.4):
-                    await self.read()
+        with suppress(TimeoutError):
+            while await asyncio.wait_for(self.read(), 0.3):
+                pass
 
     async def read(self) -> bool:
         """Draw one message; false where the server closed the page."""
@@ -84,21 +83,11 @@ class Page:
         self.process = process
         self.session = session
 
-    async def status(self, **headers: str) -> int:
-        async with self.session.get(self.url.with_query(None), headers=headers) as response:
-            return response.status
-
     async def open(self) -> str:
         """Open the page as it was printed; what it holds."""
         async with self.session.get(self.url) as response:
             assert response.status == 200
             return await response.text()
-
-    async def refused(self, **headers: str) -> int:
-        """The status by which a websocket is refused."""
-        with pytest.raises(WSServerHandshakeError) as refused:
-            await self.session.ws_connect(self.url.with_path("/ws").with_query(None), headers=headers)
-        return refused.value.status
 
     @asynccontextmanager
     async def tab(self) -> AsyncIterator[Tab]:
@@ -138,9 +127,9 @@ async def served(folder: Path, url: str, *words: str) -> AsyncIterator[Page]:
             yield Page(printed, process, session)
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(PATIENCE_S):
-            rest, said = await process.communicate()
-        assert (process.returncode, rest) == (0, b""), said.decode()
+            async with asyncio.timeout(PATIENCE_S):
+                rest, said = await process.communicate()
+            assert (process.returncode, rest) == (0, b""), said.decode()
     finally:
         if process.returncode is None:
             process.kill()
@@ -183,3 +172,18 @@ async def test_verdicts_by_keys_in_a_tab_arrive_in_the_store_and_closing_it_ends
         await page.until(lambda: not page.consoles())
     with store.read() as db:
         assert [row.label for row in db.exec(rows_of(Verdict).order_by(Verdict.id))] == ["real", "artefact"]
+
+
+async def test_a_read_only_console_ends_with_its_server_even_where_that_was_killed(tmp_path, night):
+    store, url = night
+    async with served(tmp_path, url, "--read-only") as page:
+        await page.open()
+        async with page.tab() as tab:
+            await tab.until("READ-ONLY")
+            await tab.until("1 of 3")
+            (console,) = page.consoles()
+            page.process.kill()
+            await page.process.wait()
+            await page.until(lambda: not Path(f"/proc/{console}").exists())
+    with store.read() as db:
+        assert not db.exec(rows_of(Verdict)).all()

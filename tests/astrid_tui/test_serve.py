@@ -1,0 +1,182 @@
+"""Who is let in to a console in a browser, what its page holds, and what is said where it cannot be."""
+
+import asyncio
+import re
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, CookieJar, DummyCookieJar, WSMsgType, WSServerHandshakeError
+from yarl import URL
+
+from tests.astrid_tui.command import Command
+
+pytest.importorskip("textual_serve")
+from astrid_tui.browser.admission import Admission, stays_here
+from astrid_tui.browser.server import BrowserServer
+
+BROKEN = (sys.executable, "-c", "import sys; sys.exit('astrid: no such \\x1b]0;owned\\x07 settings')")
+
+
+@asynccontextmanager
+async def served(words: Sequence[str] = BROKEN, said: list[str] | None = None) -> AsyncIterator[URL]:
+    """The URL that is printed, of a server that runs in this process."""
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    server = BrowserServer(words, "127.0.0.1", 0, ([] if said is None else said).append)
+    running = asyncio.create_task(server.run(ready.set_result))
+    try:
+        yield URL(await ready)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+def browser() -> ClientSession:
+    return ClientSession(cookie_jar=CookieJar(unsafe=True))
+
+
+async def status(session: ClientSession, url: URL, **headers: str) -> int:
+    async with session.get(url, headers=headers) as response:
+        return response.status
+
+
+async def refused(session: ClientSession, url: URL, **headers: str) -> int:
+    """The status by which a websocket is refused."""
+    with pytest.raises(WSServerHandshakeError) as error:
+        await session.ws_connect(url, headers=headers)
+    return error.value.status
+
+
+async def test_nothing_is_given_without_the_token():
+    async with served() as url, ClientSession(cookie_jar=DummyCookieJar()) as session:
+        own = str(url.origin())
+        wrong = url.with_query(token="x" * len(url.query["token"]))
+        for path in ("/", "/static/js/textual.js", "/download/x", "/nothing"):
+            assert await status(session, url.with_query(None).with_path(path)) == 403
+        for asked in (wrong, url.with_query(token=""), url.with_query(token="é")):
+            assert await status(session, asked) == 403
+        assert await status(session, url.with_path("/static/js/textual.js", keep_query=True)) == 403
+        assert await refused(session, url.with_path("/ws"), Origin=own) == 403
+        assert await refused(session, url.with_path("/ws", keep_query=True), Origin=own) == 403
+        assert await status(session, url) == 200
+
+
+async def test_the_token_opens_the_page_and_its_cookie_all_the_rest():
+    async with served() as url, browser() as session:
+        async with session.get(url) as response:
+            assert response.status == 200
+            (cookie,) = response.cookies.values()
+        assert cookie["httponly"]
+        assert (cookie["samesite"], cookie["domain"]) == ("Strict", "")
+        for path, code in (("/", 200), ("/static/js/textual.js", 200), ("/download/x", 404)):
+            assert await status(session, url.with_query(None).with_path(path)) == code
+        async with served() as other:  # on another port, to which a browser sends the same cookie
+            assert await status(session, other.with_query(None)) == 403
+
+
+async def test_another_page_or_another_name_is_refused_whatever_the_cookie_says():
+    async with served() as url, browser() as session:
+        assert await status(session, url) == 200
+        own, page = str(url.origin()), url.with_query(None)
+        tab = page.with_path("/ws")
+        for origin in ("http://evil.example", "null", own.replace("http:", "https:"), "http://127.0.0.1:1"):
+            assert await refused(session, tab, Origin=origin) == 403
+            assert await status(session, page, Origin=origin) == 403
+        assert await refused(session, tab) == 403
+        for host in ("evil.example", f"evil.example:{url.port}", "127.0.0.1.evil.example", "x@127.0.0.1", ""):
+            assert await status(session, url, Host=host) == 403
+            assert await refused(session, tab, Host=host, Origin=f"http://{host}") == 403
+        assert await status(session, page, Host="localhost:9000") == 200  # through a tunnel
+        async with session.ws_connect(tab, headers={"Origin": own}) as websocket:
+            assert not websocket.closed
+
+
+@pytest.mark.parametrize(
+    ("host", "own", "others"),
+    [
+        ("127.0.0.1", ("localhost:8000", "127.0.0.1", "[::1]:1"), ("10.0.0.1", "evil.example", "0.0.0.0")),
+        ("localhost", ("LOCALHOST", "127.0.0.1:1"), ("localhost.evil.example", "10.0.0.1")),
+        ("0.0.0.0", ("10.0.0.1:8000", "[fe80::1]", "localhost", socket.gethostname()), ("evil.example",)),
+        ("dome.example", ("dome.example:8000",), ("localhost", "10.0.0.1", "a.dome.example")),
+    ],
+)
+async def test_a_server_is_known_by_what_it_is_bound_to(host, own, others):
+    admission = Admission(host)
+    assert all(admission.is_own(each) for each in own)
+    assert not any(admission.is_own(each) for each in others)
+
+
+async def test_the_page_holds_nothing_from_elsewhere_and_may_fetch_nothing_there():
+    async with served() as url, browser() as session:
+        async with session.get(url) as response:
+            page, policy = await response.text(), response.headers["Content-Security-Policy"]
+            assert response.headers["Referrer-Policy"] == "no-referrer"
+        places = re.findall(r"(?:src|href)=\"([^\"]*)\"|url\(", page)
+        assert sorted(places) == ["/", "/static/css/xterm.css", "/static/js/textual.js", "data:,"]
+        assert re.findall(r"\w+://[^\s\"'<]*", page) == [f"ws://127.0.0.1:{url.port}/ws"]
+        for place in places[:-1]:
+            if place.startswith("/"):
+                assert await status(session, url.with_query(None).with_path(place)) == 200
+        allowed = set(re.findall(r"[\w*]+://[^\s;]*|\*", policy))
+        assert allowed == {f"ws://127.0.0.1:{url.port}"}
+        assert "default-src 'none'" in policy
+        (nonce,) = re.findall(r'nonce="([^"]+)"', page)
+        assert f"'nonce-{nonce}'" in policy
+        async with session.get(url) as again:
+            assert nonce not in await again.text()
+
+
+def test_the_template_names_no_other_host():
+    import astrid_tui.browser.server
+
+    (template,) = (Path(astrid_tui.browser.server.__file__).parent / "page").iterdir()
+    assert "//" not in re.sub(r"^\s*// .*$", "", template.read_text(), flags=re.MULTILINE)
+
+
+async def test_why_a_console_ended_is_told_in_the_tab_and_at_the_server():
+    said: list[str] = []
+    async with served(said=said) as url, browser() as session:
+        assert await status(session, url) == 200
+        place, own = url.with_query(None).with_path("/ws"), str(url.origin())
+        async with session.ws_connect(place, headers={"Origin": own}) as websocket:
+            message = await websocket.receive(10)
+            assert message.type is WSMsgType.BINARY
+            assert b"astrid: no such" in message.data
+            assert b"\x1b]0" not in message.data
+            assert (await websocket.receive(10)).type is WSMsgType.CLOSE
+    assert len(said) == 1
+    assert "\x1b" not in said[0]
+
+
+def test_a_port_that_is_taken_is_one_sentence(astrid: Command):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert astrid("serve", "--port", port, code=1) == ""
+    assert astrid.said == f"astrid: port {port} of 127.0.0.1 is taken: choose another one by --port\n"
+
+
+def test_an_address_of_another_machine_is_one_sentence(astrid: Command):
+    assert astrid("serve", "--host", "192.0.2.1", "--port", 0, code=1) == ""
+    unencrypted, refusal = astrid.said.splitlines()
+    assert "not encrypted" in unencrypted
+    assert refusal.startswith("astrid: cannot listen at port 0 of 192.0.2.1: ")
+
+
+def test_without_the_library_one_sentence_says_what_to_install(astrid: Command, monkeypatch):
+    for name in ("textual_serve", "textual_serve.server", "textual_serve.app_service"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("server", "tab"):
+        monkeypatch.delitem(sys.modules, f"astrid_tui.browser.{name}")
+    assert astrid("serve", code=4) == ""
+    assert "pip install 'astrid-tui[web]'" in astrid.said
+
+
+def test_only_this_machines_own_addresses_need_no_warning():
+    assert all(map(stays_here, ("127.0.0.1", "localhost", "::1", "127.0.0.2")))
+    assert not any(map(stays_here, ("0.0.0.0", "::", "10.0.0.1", "dome.example")))
