@@ -167,11 +167,22 @@ async def test_verdicts_by_keys_in_a_tab_arrive_in_the_store_and_closing_it_ends
         assert not Path(f"/proc/{console}").exists()
         async with page.tab() as tab:  # the next one is where that one was
             await tab.until("1 of 1")
-            await tab.press("q")
+            async with page.tab() as other:
+                await other.until("1 of 1")
+                await other.press("q")
+                await other.ended()
+            await page.until(lambda: len(page.consoles()) == 1)
+            await tab.settle()
+            await tab.press("d")
+            await tab.until("takes it back")
+            page.process.terminate()
             await tab.ended()
-        await page.until(lambda: not page.consoles())
+        async with asyncio.timeout(PATIENCE_S):
+            assert await page.process.wait() == 0
+        assert (await page.process.stderr.read()).decode().splitlines()[-1].startswith("Ended")
     with store.read() as db:
-        assert [row.label for row in db.exec(rows_of(Verdict).order_by(Verdict.id))] == ["real", "artefact"]
+        labels = [row.label for row in db.exec(rows_of(Verdict).order_by(Verdict.id))]
+    assert labels == ["real", "artefact", "dipole"]
 
 
 async def test_a_read_only_console_ends_with_its_server_even_where_that_was_killed(tmp_path, night):
