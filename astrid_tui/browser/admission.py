@@ -70,7 +70,7 @@ class Admission:
             return True
         if self._is_loopback:
             return name in _LOOPBACK
-        if not self._is_everywhere:
+        if not self.is_everywhere:
             return False
         return name in _LOOPBACK or name == socket.gethostname().lower() or _address(name) is not None
 
@@ -79,7 +79,7 @@ class Admission:
         return self._host in _LOOPBACK
 
     @property
-    def _is_everywhere(self) -> bool:
+    def is_everywhere(self) -> bool:
         """Bound to all addresses of this machine: a page elsewhere can lie by a name, never by a number."""
         address = _address(self._host)
         return address is not None and address.is_unspecified

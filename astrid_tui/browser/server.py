@@ -5,6 +5,7 @@ import errno
 import secrets
 import shlex
 import signal
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -87,11 +88,9 @@ class BrowserServer(Server):
             raise AstridError(f"cannot listen at {where}: {error.strerror or error}") from error
 
     def _url(self, port: int) -> str:
-        return str(
-            URL.build(
-                scheme="http", host=self.host, port=port, path="/", query={TOKEN: self._admission.token}
-            )
-        )
+        name = socket.gethostname() if self._admission.is_everywhere else self.host
+        query = {TOKEN: self._admission.token}
+        return str(URL.build(scheme="http", host=name, port=port, path="/", query=query))
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import print_text, remark, settings_of
+from astrid_tui.cli.invocation import remark, settings_of
 from core.errors import AstridError
 from core.vocabulary import ExitCode
 
@@ -37,9 +37,9 @@ def serve(
     try:
         from astrid_tui.browser.admission import stays_here
         from astrid_tui.browser.server import BrowserServer
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise NoServer(
-            f"the console in a browser needs {error.name}: pip install 'astrid-tui[web]'"
+            "the console in a browser needs textual-serve: pip install 'astrid-tui[web]'"
         ) from error
     words = [sys.executable, "-P", "-m", "astrid_tui"]
     if invocation.config is not None:
@@ -50,7 +50,7 @@ def serve(
         remark(f"What goes to and from {host} is not encrypted: who listens there can read the token too.")
 
     def tell(url: str) -> None:
-        print_text(url)
+        typer.echo(url)  # in one piece, however narrow the terminal
         sys.stdout.flush()
         remark("Open this URL in a browser. Ctrl-C ends it.")
 

@@ -177,6 +177,19 @@ def test_without_the_library_one_sentence_says_what_to_install(astrid: Command, 
     assert "pip install 'astrid-tui[web]'" in astrid.said
 
 
+def test_bound_to_all_addresses_it_is_named_as_others_reach_it(tmp_path):
+    asked = BrowserServer(BROKEN, "0.0.0.0", 0, print)
+
+    class Told(Exception):
+        pass
+
+    def tell(url: str) -> None:
+        raise Told(url)
+
+    with pytest.raises(Told, match=f"^http://{socket.gethostname().lower()}:[1-9]"):
+        asyncio.run(asked.run(tell))
+
+
 def test_only_this_machines_own_addresses_need_no_warning():
     assert all(map(stays_here, ("127.0.0.1", "localhost", "::1", "127.0.0.2")))
     assert not any(map(stays_here, ("0.0.0.0", "::", "10.0.0.1", "dome.example")))

@@ -57,6 +57,24 @@ def test_garbage_says_nothing(reply):
     assert (found.kitty, found.sixel, found.cell, found.is_answered) == (False, False, None, True)
 
 
+def test_a_browser_gets_half_blocks_whatever_terminal_its_server_runs_in():
+    server = {"TERM": "screen", "TMUX": "x", "SSH_CONNECTION": "x", "TERM_PROGRAM": "textual"}
+    page = {**server, "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver"}
+    browser = probe(page, charset="ascii")
+    assert (browser.in_browser, browser.is_remote, browser.in_tmux, browser.is_utf8) == (
+        True,
+        False,
+        False,
+        True,
+    )
+    for setting in ("auto", *GRAPHICS, "half"):
+        assert suited(setting, browser, Probe()) == "half"
+    assert suited("braille", browser, Probe()) == "braille"
+    assert questions("auto", browser, Probe()) == ""
+    assert suited("auto", probe({**page, "NO_COLOR": "1"}), Probe()) == "ascii"
+    assert not probe(server).in_browser
+
+
 def test_every_way_to_draw_has_a_name():
     assert set(NAMES) == {*DRAWINGS, *GRAPHICS}
 

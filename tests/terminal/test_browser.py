@@ -106,9 +106,9 @@ class Page:
                 await asyncio.sleep(0.05)
 
 
-async def begin(folder: Path, url: str, *words: str) -> asyncio.subprocess.Process:
+async def begin(folder: Path, url: str, *words: str, more: str = "") -> asyncio.subprocess.Process:
     settings = folder / "config.toml"
-    settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
+    settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n{more}')
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "astrid_tui", "--config", settings, "serve", *words,
@@ -118,8 +118,8 @@ async def begin(folder: Path, url: str, *words: str) -> asyncio.subprocess.Proce
 
 
 @asynccontextmanager
-async def served(folder: Path, url: str, *words: str) -> AsyncIterator[Page]:
-    process = await begin(folder, url, "--port", "0", *words)
+async def served(folder: Path, url: str, *words: str, more: str = "") -> AsyncIterator[Page]:
+    process = await begin(folder, url, "--port", "0", *words, more=more)
     try:
         printed = (await process.stdout.readline()).decode().strip()
         assert printed, (await process.stderr.read()).decode()
@@ -187,11 +187,12 @@ async def test_verdicts_by_keys_in_a_tab_arrive_in_the_store_and_closing_it_ends
 
 async def test_a_read_only_console_ends_with_its_server_even_where_that_was_killed(tmp_path, night):
     store, url = night
-    async with served(tmp_path, url, "--read-only") as page:
+    async with served(tmp_path, url, "--read-only", more='[console]\nmouse = "off"\n') as page:
         await page.open()
         async with page.tab() as tab:
             await tab.until("READ-ONLY")
             await tab.until("1 of 3")
+            assert tab.sent.rindex(b"\x1b[?1003l") > tab.sent.rindex(b"\x1b[?1003h")
             (console,) = page.consoles()
             page.process.kill()
             await page.process.wait()
