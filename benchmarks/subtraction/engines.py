@@ -163,7 +163,7 @@ def _observed(*, astrometry: bool = True) -> Iterator[list[Match]]:
     def match(new: Aligned, reference: PreparedReference) -> Match:
         found = real(new, reference)
         seen.append(found)
-        return found if astrometry else replace(found, rms_px=0.0)
+        return found if astrometry else replace(found, rms_px=0.0, place_variance=None)
 
     room.match, room.TRUSTED_STD = match, float("inf")
     try:

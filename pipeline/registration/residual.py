@@ -63,20 +63,26 @@ def by_region(
         See `excess`.
     """
     height, width = shape
-    row, column = (
-        np.clip((at + 0.5) * REGIONS / size, 0, REGIONS - 1).astype(int)
-        for at, size in ((y, height), (x, width))
-    )
+    part = region_of(x, y, shape)
     sharp = noise <= np.median(noise) if len(noise) else np.zeros(0, dtype=bool)
     found = []
     for i, j in np.ndindex(REGIONS, REGIONS):
-        here = sharp & (row == i) & (column == j)
+        here = sharp & (part == REGIONS * i + j)
         rms, scatter = (
             _shrunk(residual[:, here] ** 2, part * noise[here] ** 2, typical)
             for typical, part in zip(frame, (known, 0.0), strict=True)
         )
         found.append(Region(_middle(j, width), _middle(i, height), rms, scatter, int(np.count_nonzero(here))))
     return tuple(found)
+
+
+def region_of(x: Values, y: Values, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """In which part of a frame each place lies, counted row by row."""
+    row, column = (
+        np.clip((at + 0.5) * REGIONS / size, 0, REGIONS - 1).astype(np.int64)
+        for at, size in zip((y, x), shape, strict=True)
+    )
+    return REGIONS * row + column
 
 
 def _middle(index: int, size: int) -> float:

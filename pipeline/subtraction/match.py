@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, ndimage
 from scipy.spatial import KDTree
 
 from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
+from pipeline.registration.residual import REGIONS, region_of
 from pipeline.stellar.stamps import cut, psf_stamps
 from pipeline.subtraction.field import NEEDED, Field, fit_field
 from pipeline.subtraction.lights import inpainted_signal, reference_images
@@ -33,6 +34,7 @@ MIN_SNR = 15.0  # of a star in both frames
 MAX_STARS = 400
 BOUND_RATIO, BOUND_PLACE = 4.0, 6.25  # a square counts to so many times its expectation in the scatter
 TOLD = 1.5  # stars that must tell of a scatter of flux ratios
+TOLD_PLACE = 3.0  # and of more scatter of places in a region than in the whole frame
 TOGETHER = 10  # stars in memory at a time
 MOST_HALF_PX = 22  # of the PSFs that stars are fitted with: the same light is left out of both frames
 
@@ -53,6 +55,8 @@ class Match:
         Relative scatter of single stars' flux ratios, their photon noise taken off.
     n_stars : int
         Stars that were used.
+    place_variance : (k, k) float64 or None
+        The square of ``rms_px`` and what is more in each of equal parts; none: the same everywhere.
     """
 
     log_gain: Field
@@ -61,6 +65,7 @@ class Match:
     rms_px: float
     gain_scatter: float
     n_stars: int
+    place_variance: Array | None = None
 
     @property
     def gain_ratio(self) -> float:
@@ -68,6 +73,14 @@ class Match:
         height, width = self.log_gain.shape
         middle = np.array([(width - 1) / 2.0]), np.array([(height - 1) / 2.0])
         return float(np.exp(self.log_gain.at(*middle)[0]))
+
+    def rms_at(self, x: Array, y: Array) -> Array:
+        """``rms_px`` at some places, between the middles of the parts of the frame."""
+        if self.place_variance is None:
+            return np.full(len(x), self.rms_px)
+        at = [(k + 0.5) * REGIONS / size - 0.5 for k, size in zip((y, x), self.log_gain.shape, strict=True)]
+        variance: Array = ndimage.map_coordinates(self.place_variance, at, order=1, mode="nearest")
+        return np.sqrt(variance)
 
     def moved(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Where the new frame has what the reference has at some places."""
@@ -103,18 +116,28 @@ def match(new: Aligned, reference: PreparedReference) -> Match:
     # neighbours make much of a wrong one, and these are expected too.
     kept, squares = gain.kept, (log_ratio - gain.field.at(x, y)) ** 2
     of_ratio = excess(squares[kept], ratio_error[kept] ** 2, BOUND_RATIO, fewest=NEEDED, told=TOLD)
-    of_place = [
-        excess((off - fit.field.at(x, y)) ** 2, shift_error**2, BOUND_PLACE, fewest=NEEDED)
-        for off, fit in ((off_x, dx), (off_y, dy))
-    ]
+    off = np.stack([off_x - dx.field.at(x, y), off_y - dy.field.at(x, y)])
+    of_place = [excess(each**2, shift_error**2, BOUND_PLACE, fewest=NEEDED) for each in off]
+    variance = sum(of_place) / 2.0
     return Match(
         log_gain=gain.field,
         dx=dx.field,
         dy=dy.field,
-        rms_px=math.sqrt(sum(of_place) / 2.0),
+        rms_px=math.sqrt(variance),
         gain_scatter=math.sqrt(of_ratio),
         n_stars=int(gain.kept.sum()),
+        place_variance=variance + _more_by_region(x, y, off, shift_error**2 + variance, shape),
     )
+
+
+def _more_by_region(x: Array, y: Array, off: Array, noise: Array, shape: tuple[int, int]) -> Array:
+    """What stars off (2, n) show in each region beyond a variance (n,) that they have everywhere."""
+    squares, noise, part = (off**2).T, np.column_stack([noise, noise]), region_of(x, y, shape)
+    more = np.zeros(REGIONS**2)
+    for region in np.unique(part):
+        here = part == region
+        more[region] = excess(squares[here], noise[here], BOUND_PLACE, fewest=NEEDED, told=TOLD_PLACE)
+    return more.reshape(REGIONS, REGIONS)
 
 
 def first_match(new: Aligned, reference: PreparedReference) -> Match:

@@ -3,7 +3,7 @@
 Both methods, proper subtraction (`pipeline.subtraction.zogy`) and a fitted kernel
 (`pipeline.subtraction.classic`), give each tile its filters; what follows is the same for both
 (`pipeline.subtraction.tile_score`). Tiles overlap and fade into each other, each with its own PSF, flux
-ratio, background noise and shift.
+ratio, background noise, shift, and scatter of stars' places.
 
 Nothing of this is fitted to the score, whose standard deviation on empty sky is 1 where the variances
 are right. Where it is found larger than 1.05, errors are enlarged to what is measured, place by place.
@@ -184,11 +184,11 @@ def _subtract_tiles(
     most_px = min(max(psf.basis.shape[1] for psf in (new.psf, reference.psf)), MOST_STAMP_PX)
     response_px = most_px // 2 + math.ceil(RESPONSE_FWHM * fwhm)
 
-    def take(tile: Tile, shift: NDArray[np.float64]) -> None:
+    def take(tile: Tile, shift: NDArray[np.float64], rms_px: float) -> None:
         ours = new_side(tile, new, *images[0], shift, xp)
         theirs = reference_side(tile, reference, *images[1], xp)
         made = make(tile, ours, theirs)
-        measured = measure(made, ours, theirs, tile, matched, xp)
+        measured = measure(made, ours, theirs, tile, replace(matched, rms_px=rms_px), xp)
         for values, to in zip(measured, (data, flux, flux_err), strict=True):
             tile.add(values, to)
         if tile is tiles[len(tiles) // 2]:
@@ -206,8 +206,8 @@ def _subtract_tiles(
     kept = {tile.key for tile in spread(tiles, FILTERS_KEPT)}
     x, y = np.array([tile.centre for tile in tiles]).T
     shifts = np.stack([matched.dx.at(x, y), matched.dy.at(x, y)], axis=1)
-    for tile, shift in zip(tiles, shifts, strict=True):
-        take(tile, shift)  # on its own, so that nothing of a tile is in memory beside the next
+    for tile, shift, rms_px in zip(tiles, shifts, matched.rms_at(x, y), strict=True):
+        take(tile, shift, float(rms_px))  # on its own, so that nothing of a tile is in memory beside the next
     return found
 
 

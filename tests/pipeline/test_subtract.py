@@ -126,6 +126,34 @@ def test_misregistered_single_stars_do_not_fire():
     assert beyond <= 40  # pixels, around the few stars that moved by more than two rms
 
 
+def test_misregistration_of_one_corner_is_expected_there_alone():
+    """0.3 px rms in the last quarter of the frame, nothing elsewhere: the frame as a whole knows of none."""
+    random = np.random.default_rng(2)
+    shape, count = (640, 640), 400
+    x, y = random.uniform(15, 625, (2, count))
+    flux = 10.0 ** random.uniform(3.5, 4.7, count)
+    corner = (x > 400) & (y > 400)
+    jitter = random.normal(0.0, 0.3, (2, count)) * corner
+    moved = list(zip(x + jitter[0], y + jitter[1], flux, strict=True))
+    still = list(zip(x, y, flux, strict=True))
+    new, reference, truth, ref_truth = make_pair(shape, n_stars=0, new={"extra": moved}, ref={"extra": still})
+    new = replace(new, stars=true_stars(new.frame, replace(truth, n_extra=0)))
+    reference = replace(reference, stars=true_stars(reference.frame, replace(ref_truth, n_extra=0)))
+    matched = match(new, reference)
+    assert matched.rms_px < 0.03
+    there, elsewhere = matched.rms_at(np.array([533.0, 106.0]), np.array([533.0, 106.0]))
+    assert 0.15 < there < 0.33
+    assert elsewhere < 0.02
+    small = SETTINGS.model_copy(update={"subtract": SETTINGS.subtract.model_copy(update={"tile_px": 128})})
+    difference = subtract(new, reference, small)
+    flank = np.rint(y).astype(int), np.rint(x).astype(int) + 2
+    error = difference.flux_err[flank] / flux
+    bright = flux > 2e4
+    assert np.median(error[bright & corner]) > 3.0 * np.median(error[bright & ~corner])
+    beyond = np.count_nonzero(np.abs(difference.score) > 5.0)
+    assert beyond <= 120  # pixels; of one scatter for the whole frame nearly a thousand
+
+
 def test_source_noise_is_expected_at_bright_stars():
     """Without the source-noise term the score of a star of 2e5 electrons scatters by far more than 1."""
     places = [(x, y, 2e5) for x in range(40, 360, 40) for y in range(40, 360, 40)]
