@@ -54,7 +54,7 @@ class BrowserServer(Server):
         self._words = words
         self._on_trouble = on_trouble
         self._admission = Admission(host)
-        self._tabs: dict[Tab, web.WebSocketResponse] = {}
+        self._open: set[web.WebSocketResponse] = set()
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
         """Serve until SIGINT or SIGTERM; a second one ends it at once.
@@ -102,10 +102,8 @@ class BrowserServer(Server):
         """Say nothing: `run` tells its caller."""
 
     async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002
-        """End every console, each of which finishes what it writes."""
-        tabs = dict(self._tabs)
-        await asyncio.gather(*(tab.stop() for tab in tabs))
-        await asyncio.gather(*(each.close(code=WSCloseCode.GOING_AWAY) for each in tabs.values()))
+        """Close every tab, which ends its console; `run` waits until they have finished what they write."""
+        await asyncio.gather(*(each.close(code=WSCloseCode.GOING_AWAY) for each in self._open))
 
     async def handle_index(self, request: web.Request) -> web.StreamResponse:
         """The page, whose parts all come from here."""
@@ -125,13 +123,13 @@ class BrowserServer(Server):
         websocket = web.WebSocketResponse(heartbeat=_ALIVE_S)
         await websocket.prepare(request)
         tab = Tab(self._words, websocket, self.download_manager, self._on_trouble)
-        self._tabs[tab] = websocket
+        self._open.add(websocket)
         try:
             await tab.start(_cells(request, "width", 80), _cells(request, "height", 24))
             await self._process_messages(websocket, tab)
         finally:
             await tab.stop()
-            del self._tabs[tab]
+            self._open.remove(websocket)
         return websocket
 
 

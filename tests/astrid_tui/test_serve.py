@@ -76,6 +76,11 @@ async def test_the_token_opens_the_page_and_its_cookie_all_the_rest():
             assert await status(session, url.with_query(None).with_path(path)) == code
         async with served() as other:  # on another port, to which a browser sends the same cookie
             assert await status(session, other.with_query(None)) == 403
+            assert await status(session, other) == 200
+            assert await status(session, url.with_query(None)) == 200
+        session.cookie_jar.clear()
+        for wrong in ("", "x", cookie.value[:-1]):
+            assert await status(session, url.with_query(None), Cookie=f"{cookie.key}={wrong}") == 403
 
 
 async def test_another_page_or_another_name_is_refused_whatever_the_cookie_says():

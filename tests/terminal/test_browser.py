@@ -162,16 +162,17 @@ async def test_verdicts_by_keys_in_a_tab_arrive_in_the_store_and_closing_it_ends
             assert "astrid" in tab.text.lower()
             await tab.press("x")
             await tab.until("3 of 3")
+            await tab.press("6")
+            await tab.until("6 health")
             (console,) = page.consoles()
+            assert os.getpgid(console) != os.getpgid(page.process.pid)  # whose terminal has a Ctrl-C
         await page.until(lambda: not page.consoles())
         assert not Path(f"/proc/{console}").exists()
         async with page.tab() as tab:  # the next one is where that one was
+            await tab.until("6 health")
+            await tab.press("3")
             await tab.until("1 of 1")
-            async with page.tab() as other:
-                await other.until("1 of 1")
-                await other.press("q")
-                await other.ended()
-            await page.until(lambda: len(page.consoles()) == 1)
+            (console,) = page.consoles()
             await tab.settle()
             await tab.press("d")
             await tab.until("takes it back")
@@ -179,6 +180,7 @@ async def test_verdicts_by_keys_in_a_tab_arrive_in_the_store_and_closing_it_ends
             await tab.ended()
         async with asyncio.timeout(PATIENCE_S):
             assert await page.process.wait() == 0
+        assert not Path(f"/proc/{console}").exists()
         assert (await page.process.stderr.read()).decode().splitlines()[-1].startswith("Ended")
     with store.read() as db:
         labels = [row.label for row in db.exec(rows_of(Verdict).order_by(Verdict.id))]
