@@ -6,22 +6,25 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pyte
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar, WSMsgType
+from aiohttp import ClientSession, ClientWebSocketResponse, CookieJar
 from sqlmodel import select as rows_of
 from yarl import URL
 
 from core.database.tables import Verdict
 from tests.builders import add_night, make_store
+from tests.terminal.quiet import QUIET, ticks
 
 pytest.importorskip("textual_serve")
 
 PATIENCE_S = 60.0
+LOOK_S = 0.03
 _NOT_PYTES = re.compile(rb"\x1b\[[?>=<](?!7[hl])[0-9;$]*[a-zA-Z]|\x1b\[[0-9;]*[tc]|\x1b[P_][^\x1b]*\x1b\\")
 
 
@@ -31,6 +34,7 @@ class Tab:
     def __init__(self, websocket: ClientWebSocketResponse) -> None:
         self.screen = pyte.Screen(80, 24)
         self.sent = b""
+        self.is_closed = False
         self._websocket = websocket
         self._stream = pyte.ByteStream(self.screen)
         self._answers: list[str] = []
@@ -48,31 +52,36 @@ class Tab:
         await self._websocket.send_json(["resize", {"width": columns, "height": lines}])
 
     async def until(self, words: str) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while words not in self.text:
-                assert await self.read(), f"{words!r} never came; the page says:\n{self.text}"
+        deadline = time.monotonic() + PATIENCE_S
+        while words not in self.text:
+            if self.is_closed or time.monotonic() > deadline:
+                pytest.fail(f"{words!r} never came; the page says:\n{self.text}")
+            await asyncio.sleep(LOOK_S)
 
-    async def settle(self) -> None:
-        """Read until nothing has come for a while."""
-        with suppress(TimeoutError):
-            while await asyncio.wait_for(self.read(), 0.3):
-                pass
+    async def settle(self, *programs: int) -> None:
+        """Wait until nothing has come for a while in which the programs did nothing either."""
+        quiet, seen = 0, self._seen(programs)
+        while quiet < QUIET:
+            await asyncio.sleep(LOOK_S)
+            before, seen = seen, self._seen(programs)
+            quiet = quiet + 1 if seen == before else 0
 
-    async def read(self) -> bool:
-        """Draw one message; false where the server closed the page."""
-        message = await self._websocket.receive()
-        if message.type is not WSMsgType.BINARY:
-            return message.type not in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
-        self.sent += message.data
-        self._stream.feed(_NOT_PYTES.sub(b"", message.data))
-        while self._answers:
-            await self.press(self._answers.pop(0))
-        return True
+    def _seen(self, programs: Sequence[int]) -> list[int]:
+        return [len(self.sent), *map(ticks, programs)]
+
+    async def draw(self) -> None:
+        """Draw what comes, and answer, until the server closes the page."""
+        async for message in self._websocket:
+            self.sent += message.data
+            self._stream.feed(_NOT_PYTES.sub(b"", message.data))
+            while self._answers:
+                await self.press(self._answers.pop(0))
+        self.is_closed = True
 
     async def ended(self) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            while await self.read():
-                pass
+            while not self.is_closed:
+                await asyncio.sleep(LOOK_S)
 
 
 class Page:
@@ -93,7 +102,10 @@ class Page:
     async def tab(self) -> AsyncIterator[Tab]:
         place = self.url.with_path("/ws").with_query(width=80, height=24)
         async with self.session.ws_connect(place, origin=str(self.url.origin())) as websocket:
-            yield Tab(websocket)
+            tab = Tab(websocket)
+            drawing = asyncio.create_task(tab.draw())
+            yield tab
+        await drawing
 
     def consoles(self) -> list[int]:
         """The processes that the server has started and that still run."""
@@ -151,14 +163,15 @@ async def test_verdicts_by_keys_in_a_tab_arrive_in_the_store_and_closing_it_ends
         async with page.tab() as tab:
             await tab.until("1 of 3")
             await tab.until("difference")
-            await tab.settle()
+            await tab.settle(page.process.pid, *page.consoles())
             assert b"\x1b[38;2;" in tab.sent
             assert "▀" in tab.text
             await tab.press("r")
             await tab.until("2 of 3")
             await tab.until("takes it back")
             await tab.resize(120, 30)
-            await tab.settle()
+            await tab.until("r real s sn v var n agn m mov x art d dip c cr t trail p sub i unsure z later")
+            await tab.settle(page.process.pid, *page.consoles())
             assert "astrid" in tab.text.lower()
             await tab.press("x")
             await tab.until("3 of 3")
@@ -173,7 +186,7 @@ async def test_verdicts_by_keys_in_a_tab_arrive_in_the_store_and_closing_it_ends
             await tab.press("3")
             await tab.until("1 of 1")
             (console,) = page.consoles()
-            await tab.settle()
+            await tab.settle(page.process.pid, *page.consoles())
             await tab.press("d")
             await tab.until("takes it back")
             page.process.terminate()

@@ -10,8 +10,7 @@ import struct
 import termios
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import count
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyte
@@ -22,19 +21,16 @@ from core.database.tables import Verdict
 from tests.builders import add_night, make_store
 from tests.core.rows import add_candidate, add_object
 from tests.forks import Program
+from tests.terminal.quiet import QUIET, ticks
 
 PATIENCE_S = 60.0
 COLUMNS, LINES = 80, 24
 SLICE_S = 0.02
-QUIET = 5  # looks in a row, 30 ms apart, between which nothing happens: longer than the escape key waits
 
 _NOT_PYTES = re.compile(
     rb"\x1b\[[?>=<](?!7[hl])[0-9;$]*[a-zA-Z]|\x1b\[>[0-9;]*[a-z]|\x1b\[[0-9;]*[tc]|\x1b[P_][^\x1b]*\x1b\\"
 )
 _CUT = re.compile(rb"\x1b(?:[P_][^\x1b]*\x1b?|\[[0-9;?>=<$]*)?\Z")  # a sequence whose rest is to come
-
-
-_never_the_same = count(-1, -1)
 
 
 class Terminal:
@@ -107,26 +103,15 @@ class Terminal:
 
     def settle(self) -> None:
         """Read until nothing has come for a while in which the program did nothing either."""
-        quiet, used = 0, self._used()
+        quiet, used = 0, ticks(self.process.pid)
         while quiet < QUIET:
-            came, before, used = self.read(0.03), used, self._used()
+            came, before, used = self.read(0.03), used, ticks(self.process.pid)
             quiet = quiet + 1 if not came and used == before else 0
 
     def pause(self, seconds: float) -> None:
         """Read until nothing has come for so long."""
         while self.read(seconds):
             pass
-
-    def _used(self) -> int:
-        """The clock ticks that the program has used; another number each time while it wants more."""
-        used = 0
-        for stat in Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
-            with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended
-                state, *numbers = stat.read_text().rpartition(")")[2].split()
-                if state not in "SZX":
-                    return next(_never_the_same)
-                used += int(numbers[10]) + int(numbers[11])
-        return used
 
     def read(self, seconds: float) -> bool:
         """Read what has come; false when nothing did."""
