@@ -23,6 +23,8 @@ _ALIVE_S = 15.0  # a browser that does not answer for so long has gone
 _FONT_PX = 16
 _MOST_CELLS = 1000  # of a side
 _POLICY = "Content-Security-Policy"
+# What the library makes of a message that is none of its page's.
+_MALFORMED = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 _SAFE = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -127,6 +129,8 @@ class BrowserServer(Server):
         try:
             await tab.start(_cells(request, "width", 80), _cells(request, "height", 24))
             await self._process_messages(websocket, tab)
+        except _MALFORMED:
+            await websocket.close(code=WSCloseCode.UNSUPPORTED_DATA)
         finally:
             await tab.stop()
             self._open.remove(websocket)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, CookieJar, DummyCookieJar, WSMsgType, WSServerHandshakeError
+from aiohttp import ClientSession, CookieJar, DummyCookieJar, WSCloseCode, WSMsgType, WSServerHandshakeError
 from yarl import URL
 
 from tests.astrid_tui.command import Command
@@ -18,6 +18,7 @@ pytest.importorskip("textual_serve")
 from astrid_tui.browser.admission import Admission, stays_here
 from astrid_tui.browser.server import BrowserServer
 
+WAITING = (sys.executable, "-c", "import sys; print('__GANGLION__', flush=True); sys.stdin.read(1)")
 BROKEN = (sys.executable, "-c", "import sys; sys.exit('astrid: no such \\x1b]0;owned\\x07 settings')")
 
 
@@ -155,6 +156,19 @@ async def test_why_a_console_ended_is_told_in_the_tab_and_at_the_server():
             assert (await websocket.receive(10)).type is WSMsgType.CLOSE
     assert len(said) == 1
     assert "\x1b" not in said[0]
+
+
+@pytest.mark.parametrize("sent", ["no JSON", "{}", "[]", '["stdin"]', '["stdin", 3]', '["resize", {}]'])
+async def test_a_message_that_is_none_of_the_pages_closes_the_tab_without_a_traceback(sent, caplog):
+    said: list[str] = []
+    async with served(WAITING, said) as url, browser() as session:
+        assert await status(session, url) == 200
+        place, own = url.with_query(None).with_path("/ws"), str(url.origin())
+        async with session.ws_connect(place, headers={"Origin": own}) as websocket:
+            await websocket.send_str(sent)
+            message = await websocket.receive(10)
+            assert (message.type, message.data) == (WSMsgType.CLOSE, WSCloseCode.UNSUPPORTED_DATA)
+    assert (said, caplog.records) == ([], [])
 
 
 def test_a_port_that_is_taken_is_one_sentence(astrid: Command):
