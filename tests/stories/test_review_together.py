@@ -101,6 +101,7 @@ async def test_a_filter_is_explained_and_completed_while_it_is_typed_and_kept_by
         await vera.pilot.press("greater_than_sign", *"22")
         await vera.until(lambda: "field M31 and no verdict and score above 22" in vera.lines[-2])
         await vera.press("enter")
+        await vera.until(lambda: "esc clears" in vera.text)  # until then the line takes keys
         await type_command(vera, "save strong")
         await vera.until(lambda: "kept: @strong" in vera.text)
         await vera.press("escape")
