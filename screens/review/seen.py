@@ -77,9 +77,12 @@ class PictureScreen(FrameScreen[None]):
         if not self.host.ask_terminal(self.size.height, serial):
             self._sight.answered(serial)  # there is no terminal at all
             return
+        self._ask_again_later()
+
+    def _ask_again_later(self) -> None:
         if self._question is not None:
             self._question.stop()
-        self._question = self.set_timer(self._sight.patience_s, self.paint)
+        self._question = self.set_timer(self._sight.left_s, self.paint)
 
     def on_cursor_position(self, event: events.CursorPosition) -> None:
         """The terminal's answer; what had to wait for it is drawn now."""
@@ -93,7 +96,7 @@ class PictureScreen(FrameScreen[None]):
         """The terminal draws: wait on for it to answer."""
         self._sight.is_at_work()
         if self._question is not None:
-            self._question.reset()
+            self._ask_again_later()
 
     def on_resize(self) -> None:
         """Do not wait for an answer from the former size; Textual has the frame paint after this."""

@@ -11,8 +11,9 @@ picture has to be seen anew: it is asked about again, and no answer to an earlie
 A terminal that has said nothing at all within `ANSWER_S` is taken for one that cannot; from then on a picture
 counts as seen `DELAY_S` after it was sent. One that has answered, if only that it works, can: where it is
 silent the line stands still, and keys that come then were pressed before the picture. So it is asked again
-every `PATIENCE_S`, and nothing is seen until it answers. Inside tmux or screen it is the multiplexer that
-answers: it has drawn the picture, the terminal behind it perhaps not yet.
+every `PATIENCE_S`, and nothing is seen until it answers. One that says all the while that it works, as on a
+slow line, is asked again `LOST_S` after the question: the answer may have been lost. Inside tmux or screen it
+is the multiplexer that answers: it has drawn the picture, the terminal behind it perhaps not yet.
 """
 
 import time
@@ -20,6 +21,7 @@ from collections.abc import Callable, Hashable
 
 ANSWER_S = 5.0  # more than any line is far
 PATIENCE_S = 10.0
+LOST_S = 60.0  # more than a card takes on most lines; to ask once too often does no harm
 DELAY_S = 0.3
 ASK_AGAIN_S = 30.0  # a terminal that did not answer is asked once more after so long
 COLUMNS = 40  # no terminal that is large enough for the console is narrower
@@ -31,7 +33,8 @@ class Sight:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._asked: Hashable = None
-        self._asked_at = float("-inf")
+        self._put_at = float("-inf")  # the question
+        self._asked_at = float("-inf")  # the same, or when patience began anew
         self._serial = 0
         self._open: list[int] = []  # the questions for what was asked about that are unanswered
         self._has_answered = self._is_deaf = False
@@ -45,9 +48,14 @@ class Sight:
         return PATIENCE_S if self._has_answered else ANSWER_S
 
     @property
+    def left_s(self) -> float:
+        """How long the answer to what was asked last may still take."""
+        return max(self._asked_at + self.patience_s - self._clock(), 0.0)
+
+    @property
     def is_waiting(self) -> bool:
         """Whether an answer is still to be expected."""
-        return bool(self._open) and not self._is_deaf and self._clock() - self._asked_at < self.patience_s
+        return bool(self._open) and not self._is_deaf and self._clock() < self._asked_at + self.patience_s
 
     def may_draw(self, picture: Hashable) -> bool:
         """Whether a picture may be sent now: not while another is on its way."""
@@ -66,7 +74,8 @@ class Sight:
                 return None
         self._serial = self._serial % COLUMNS + 1
         self._open = [*self._open[1 - COLUMNS :], self._serial] if picture == self._asked else [self._serial]
-        self._asked, self._asked_at = picture, self._clock()
+        self._asked, self._put_at = picture, self._clock()
+        self._asked_at = self._put_at
         return self._serial
 
     def answered(self, serial: int) -> bool:
@@ -89,9 +98,9 @@ class Sight:
         return bool(self._open) and not self._has_answered and not self.is_waiting
 
     def is_at_work(self) -> None:
-        """The terminal says that it works, before the question or after it: its patience begins anew."""
+        """The terminal says that it works, before the question or after it: patience with it begins anew."""
         self._has_answered, self._is_deaf = True, False
-        if self._open:
+        if self._open and self._clock() - self._put_at < LOST_S:
             self._asked_at = self._clock()
 
     def abandon(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from core.database.tables import Verdict
-from screens.tty.sight import ANSWER_S, ASK_AGAIN_S, DELAY_S, PATIENCE_S, Sight
+from screens.tty.sight import ANSWER_S, ASK_AGAIN_S, DELAY_S, LOST_S, PATIENCE_S, Sight
 from tests.builders import add_night, make_store
 from tests.terminal.test_console import console
 
@@ -128,6 +128,23 @@ def test_a_terminal_that_says_that_it_works_is_waited_for_however_long_the_pictu
     assert not sight.has_seen("card")
     assert sight.answered(1)
     assert sight.has_seen("card")
+
+
+def test_a_lost_answer_is_asked_for_again_by_a_terminal_that_says_all_the_while_that_it_works():
+    now = [0.0]
+    sight = Sight(lambda: now[0])
+    sight.answered(sight.drew("first"))
+    lost, again = sight.drew("second"), None
+    while again is None and now[0] < 600:
+        now[0] += 1.0  # a clock of seconds, on a slow line: the terminal says after each that it works
+        sight.is_at_work()
+        assert sight.left_s > 0 or not sight.is_waiting
+        again = sight.drew("second")
+    assert LOST_S < now[0] <= LOST_S + PATIENCE_S
+    assert again not in (None, lost)
+    assert not sight.has_seen("second")
+    assert sight.answered(again)
+    assert sight.has_seen("second")
 
 
 def test_on_a_line_that_stands_still_nothing_is_seen_until_the_terminal_answers():
