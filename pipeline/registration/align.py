@@ -153,9 +153,7 @@ def already_aligned(
     mine, other = StarList(stars, fwhm), StarList(reference.stars, reference.psf.fwhm)
     found = match_stars(identity, mine, other, frame.shape) if min(len(mine), len(other)) >= 3 else None
     try:
-        match = with_regions(
-            _accepted(found, frame, reference.frame, settings, mine.told_masked), mine, other
-        )
+        match = _accepted(found, frame, reference.frame, settings, mine.told_masked)
     except FrameRefused as refused:
         raise FrameRefused(
             f"{refused}; is it on the grid of its reference?", refused.value, refused.limit
