@@ -15,13 +15,13 @@ from textual_serve.server import Server, to_int
 from yarl import URL
 
 from astrid_tui.browser.admission import TOKEN, Admission
-from astrid_tui.browser.tab import Tab
+from astrid_tui.browser.tab import Tab, as_cells
 from core.errors import AstridError
 from core.text import SafeText
 
 _ALIVE_S = 15.0  # a browser that does not answer for so long has gone
+_PARTING_S = 5.0
 _FONT_PX = 16
-_MOST_CELLS = 1000  # of a side
 _POLICY = "Content-Security-Policy"
 # What the library makes of a message that is none of its page's.
 _MALFORMED = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
@@ -56,7 +56,7 @@ class BrowserServer(Server):
         self._words = words
         self._on_trouble = on_trouble
         self._admission = Admission(host)
-        self._open: set[web.WebSocketResponse] = set()
+        self._open: dict[web.WebSocketResponse, Tab] = {}
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
         """Serve until SIGINT or SIGTERM; a second one ends it at once.
@@ -104,8 +104,8 @@ class BrowserServer(Server):
         """Say nothing: `run` tells its caller."""
 
     async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002
-        """Close every tab, which ends its console; `run` waits until they have finished what they write."""
-        await asyncio.gather(*(each.close(code=WSCloseCode.GOING_AWAY) for each in self._open))
+        """Close every tab, and wait until their consoles have finished what they write."""
+        await asyncio.gather(*(_part(websocket, tab) for websocket, tab in self._open.items()))
 
     async def handle_index(self, request: web.Request) -> web.StreamResponse:
         """The page, whose parts all come from here."""
@@ -124,8 +124,11 @@ class BrowserServer(Server):
         """A tab was opened: drive a console of its own, until either of them ends."""
         websocket = web.WebSocketResponse(heartbeat=_ALIVE_S)
         await websocket.prepare(request)
-        tab = Tab(self._words, websocket, self.download_manager, self._on_trouble)
-        self._open.add(websocket)
+        assert request.transport is not None
+        abandon = request.transport.abort
+        self._open[websocket] = tab = Tab(
+            self._words, websocket, self.download_manager, self._on_trouble, abandon
+        )
         try:
             await tab.start(_cells(request, "width", 80), _cells(request, "height", 24))
             await self._process_messages(websocket, tab)
@@ -133,12 +136,22 @@ class BrowserServer(Server):
             await websocket.close(code=WSCloseCode.UNSUPPORTED_DATA)
         finally:
             await tab.stop()
-            self._open.remove(websocket)
+            del self._open[websocket]
         return websocket
 
 
+async def _part(websocket: web.WebSocketResponse, tab: Tab) -> None:
+    """Close a tab; a browser that takes nothing any more is not waited for, its console is."""
+    closing = asyncio.create_task(websocket.close(code=WSCloseCode.GOING_AWAY))
+    # To cancel it would cancel what else waits for this browser, and so what drains the console.
+    if not (await asyncio.wait({closing}, timeout=_PARTING_S))[0]:
+        tab.abandon()
+    await closing
+    await tab.stop()
+
+
 def _cells(request: web.Request, name: str, usual: int) -> int:
-    return min(max(to_int(request.query.get(name, ""), usual), 1), _MOST_CELLS)
+    return as_cells(to_int(request.query.get(name, ""), usual))
 
 
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:

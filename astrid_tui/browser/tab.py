@@ -13,6 +13,7 @@ from textual_serve.download_manager import DownloadManager
 from core.text import SafeText, safe_text
 
 PATIENCE_S = 10.0  # what is being written to the store is finished first
+_MOST_CELLS = 1000  # of a side: no screen has more, and a console that drew them would be busy for long
 LEFT = b"\x1b[?1049l\x1b[?1003l"  # the console's screen and the mouse
 _BEGUN = b"__GANGLION__\n"  # what Textual says before its first packet
 _LINES_BEFORE = 10
@@ -32,6 +33,8 @@ class Tab(AppService):
         Of the server.
     on_trouble : callable
         Takes a sentence: why a console broke down.
+    abandon : callable
+        Gives the browser's connection up, with what it has not taken.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Tab(AppService):
         websocket: web.WebSocketResponse,
         downloads: DownloadManager,
         on_trouble: Callable[[SafeText], None],
+        abandon: Callable[[], None],
     ) -> None:
         super().__init__(
             shlex.join(words),
@@ -51,9 +55,15 @@ class Tab(AppService):
         self._words = words
         self._websocket = websocket
         self._on_trouble = on_trouble
+        self.abandon = abandon
+        self._has_ended = asyncio.Event()
 
     async def _close(self) -> None:
         """The console says that it ends: the tab is closed once it has, by `run`."""
+
+    async def set_terminal_size(self, width: int, height: int) -> None:
+        """Tell the console how large the page is now."""
+        await super().set_terminal_size(as_cells(width), as_cells(height))
 
     async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
         # No shell between; and Ctrl-C at the server is for the server, which ends its consoles in peace.
@@ -107,17 +117,28 @@ class Tab(AppService):
                 await self._websocket.send_bytes(LEFT + "\r\n".join(["", "", *lines]).encode())
 
     async def stop(self) -> None:
-        """End the console, which finishes what it writes; one that does not end is made to."""
+        """End the console, which finishes what it writes; one that does not end is made to.
+
+        It cannot while it draws for a browser that takes nothing: one asleep, or beyond a line that broke.
+        """
         task, self._task = self._task, None
         if task is None:
+            if self._process is not None:  # somebody else ends it
+                await self._has_ended.wait()
             return
         await self._download_manager.cancel_app_downloads(app_service_id=self.app_service_id)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.send_meta({"type": "quit"}), PATIENCE_S)
         assert self._process is not None
-        for end in (self._process.terminate, self._process.kill):
+        for end in (self.abandon, self._process.terminate, self._process.kill):
             if (await asyncio.wait({task}, timeout=PATIENCE_S))[0]:
                 break
             with suppress(ProcessLookupError):
                 end()
         await task
+        self._has_ended.set()
+
+
+def as_cells(asked: int) -> int:
+    """How many columns or lines a console has, of those that a page asks for."""
+    return min(max(int(asked), 1), _MOST_CELLS)

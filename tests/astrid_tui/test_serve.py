@@ -1,11 +1,12 @@
 """Who is let in to a console in a browser, what its page holds, and what is said where it cannot be."""
 
 import asyncio
+import json
 import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,34 @@ from yarl import URL
 from tests.astrid_tui.command import Command
 
 pytest.importorskip("textual_serve")
+import astrid_tui.browser.server
+import astrid_tui.browser.tab
 from astrid_tui.browser.admission import Admission, stays_here
 from astrid_tui.browser.server import BrowserServer
 
 WAITING = (sys.executable, "-c", "import sys; print('__GANGLION__', flush=True); sys.stdin.read(1)")
+FLOODING = """
+import os, sys, threading
+def read():
+    while head := sys.stdin.buffer.read(5):
+        if b"quit" in sys.stdin.buffer.read(int.from_bytes(head[1:], "big")):
+            told.set()
+told = threading.Event()
+threading.Thread(target=read, daemon=True).start()
+os.write(1, b"__GANGLION__\\n")
+while not told.is_set():
+    os.write(1, b"D" + (1 << 16).to_bytes(4, "big") + bytes(1 << 16))
+open(sys.argv[1], "w").close()
+"""  # draws on and on, and notes that it was let end in peace
+ECHOING = """
+import os, sys
+os.write(1, b"__GANGLION__\\n")
+while head := sys.stdin.buffer.read(5):
+    said = sys.stdin.buffer.read(int.from_bytes(head[1:], "big"))
+    if b"quit" in said:
+        break
+    os.write(1, b"D" + head[1:] + said)
+"""  # draws what it is told
 BROKEN = (sys.executable, "-c", "import sys; sys.exit('astrid: no such \\x1b]0;owned\\x07 settings')")
 
 
@@ -137,8 +162,6 @@ async def test_the_page_holds_nothing_from_elsewhere_and_may_fetch_nothing_there
 
 
 def test_the_template_names_no_other_host():
-    import astrid_tui.browser.server
-
     (template,) = (Path(astrid_tui.browser.server.__file__).parent / "page").iterdir()
     assert "//" not in re.sub(r"^\s*// .*$", "", template.read_text(), flags=re.MULTILINE)
 
@@ -171,6 +194,37 @@ async def test_a_message_that_is_none_of_the_pages_closes_the_tab_without_a_trac
     assert (said, caplog.records) == ([], [])
 
 
+@asynccontextmanager
+async def asleep(url: URL) -> AsyncIterator[None]:
+    """A browser that takes nothing any more, although its connection stands."""
+    async with browser() as session:
+        assert await status(session, url) == 200
+        place, own = url.with_query(None).with_path("/ws"), str(url.origin())
+        websocket = await session.ws_connect(place, origin=own)
+        websocket._response.connection.transport.pause_reading()
+        await asyncio.sleep(1)  # until all that lies between has filled
+        yield
+
+
+async def test_a_browser_that_fell_asleep_does_not_hold_up_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(astrid_tui.browser.server, "_PARTING_S", 0.2)
+    ended = tmp_path / "ended"
+    async with asyncio.timeout(20), AsyncExitStack() as sleeping:
+        async with served((sys.executable, "-c", FLOODING, str(ended))) as url:
+            await sleeping.enter_async_context(asleep(url))
+        assert ended.exists()
+
+
+async def test_the_console_of_a_browser_that_fell_asleep_ends_in_peace(tmp_path, monkeypatch):
+    monkeypatch.setattr(astrid_tui.browser.server, "_ALIVE_S", 0.5)
+    monkeypatch.setattr(astrid_tui.browser.tab, "PATIENCE_S", 0.5)
+    ended = tmp_path / "ended"
+    async with served((sys.executable, "-c", FLOODING, str(ended))) as url, asleep(url):
+        async with asyncio.timeout(20):
+            while not ended.exists():
+                await asyncio.sleep(0.05)
+
+
 def test_a_port_that_is_taken_is_one_sentence(astrid: Command):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -178,6 +232,22 @@ def test_a_port_that_is_taken_is_one_sentence(astrid: Command):
         port = taken.getsockname()[1]
         assert astrid("serve", "--port", port, code=1) == ""
     assert astrid.said == f"astrid: port {port} of 127.0.0.1 is taken: choose another one by --port\n"
+
+
+def test_no_address_is_wrong_usage_rather_than_every_address(astrid: Command):
+    assert astrid("serve", "--host", "", "--port", 0, code=2) == ""
+    assert "--host" in astrid.said
+
+
+async def test_a_page_has_as_many_cells_as_a_screen_may_have():
+    async with served((sys.executable, "-c", ECHOING)) as url, browser() as session:
+        assert await status(session, url) == 200
+        place, own = url.with_query(None).with_path("/ws"), str(url.origin())
+        async with session.ws_connect(place, origin=own) as websocket:
+            for asked, given in (((120, 30), (120, 30)), ((10**9, 0), (1000, 1)), ((-5, 1001), (1, 1000))):
+                await websocket.send_json(["resize", dict(zip(("width", "height"), asked, strict=True))])
+                told = json.loads(await websocket.receive_bytes(timeout=10))
+                assert (told["width"], told["height"]) == given
 
 
 def test_an_address_of_another_machine_is_one_sentence(astrid: Command):
