@@ -95,7 +95,7 @@ class BrowserServer(Server):
         return str(URL.build(scheme="http", host=name, port=port, path="/", query=query))
 
     async def _make_app(self) -> web.Application:
-        app = await super()._make_app()
+        app: web.Application = await super()._make_app()
         app.middlewares.append(self._admission.admit)
         app.on_response_prepare.append(_protect)
         return app
@@ -116,7 +116,7 @@ class BrowserServer(Server):
             "websocket_url": f"ws://{request.host}/ws",
             "nonce": nonce,
         }
-        response = aiohttp_jinja2.render_template("app_index.html", request, context)
+        response: web.StreamResponse = aiohttp_jinja2.render_template("app_index.html", request, context)
         response.headers[_POLICY] = _policy(request, f"'self' 'nonce-{nonce}'")
         return response
 

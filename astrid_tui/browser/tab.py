@@ -52,6 +52,7 @@ class Tab(AppService):
             close=self._close,
             download_manager=downloads,
         )
+        self._task: asyncio.Task[None] | None = None
         self._words = words
         self._websocket = websocket
         self._on_trouble = on_trouble
