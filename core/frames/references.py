@@ -109,13 +109,22 @@ def served_by(references: Sequence[Reference]) -> dict[int, int | None]:
     for band in {row.filter for row in references}:
         rows = [row for row in references if row.filter == band]
         current = [row for row in rows if row.is_current]
-        ra, dec, radius = _places(current)
+        places, fields = _places(current), np.array([row.field or "" for row in current])
         for row, here in zip(rows, _places(rows).T, strict=True):
-            # `covers` looks at one after the other, and of many nearly all are far off.
-            far = separation_deg(here[0], here[1], ra, dec) > 1.01 * radius
-            found = _best_of([current[index] for index in np.flatnonzero(~far)], row)
+            found = _best_of([current[index] for index in _near(here, row.field or "", places, fields)], row)
             served[row.id or 0] = None if found is None else found.id
     return served
+
+
+def _near(
+    here: NDArray[np.float64], field: str, places: NDArray[np.float64], fields: NDArray[np.str_]
+) -> NDArray[np.int64]:
+    """Those of many places that may be that of a frame: `covers` looks at one after the other."""
+    ra, dec, radius = places
+    far = np.abs(dec - here[1]) > 1.01 * radius
+    far |= np.isnan(dec + here[1]) & (fields != field)
+    far[~far] = separation_deg(here[0], here[1], ra[~far], dec[~far]) > 1.01 * radius[~far]
+    return np.flatnonzero(~far)
 
 
 def _places(references: Sequence[Reference]) -> NDArray[np.float64]:

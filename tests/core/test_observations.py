@@ -307,6 +307,24 @@ def test_of_each_reference_is_told_which_one_frames_where_it_is_get(store: Store
         assert found[row.id or 0] == (best and best.id)
 
 
+def test_of_many_references_each_is_held_against_those_near_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sky = [_elsewhere(1 + i, ra=3.0 * i, dec=-60.0 + i, radius_deg=0.5) for i in range(120)]
+    blind = [_elsewhere(201 + i, field=f"field {i}") for i in range(120)]
+    held: list[Any] = []
+
+    def counted(reference: Reference, placed: Any) -> bool:
+        held.append(placed)
+        return covers(reference, placed)
+
+    monkeypatch.setattr(references, "covers", counted)
+    assert references.served_by([*sky, *blind]) == {row.id: row.id for row in (*sky, *blind)}
+    assert len(held) == 240
+
+
+def _elsewhere(number: int, **facts: Any) -> Reference:
+    return Reference(id=number, filter="r", is_current=True, width=100, height=100, path="x", **facts)
+
+
 def test_frames_wait_for_a_reference_and_come_back_when_it_is_there(store: Store) -> None:
     here, there = add_frames(store, 1), add_frames(store, 2, ra=RA + 5.0)
     for _ in range(2):
