@@ -87,8 +87,10 @@ def _tell_intake(intake: dict[str, Any]) -> None:
         told.append(f"{intake['frames_per_hour']:.0f} frames/h processed")
     if intake["cadence_s"]:
         told.append(f"the camera takes one in {intake['cadence_s']:.3g} s")
-    if intake["keeps_up"] is not None:
-        told.append(f"keeps up {intake['keeps_up']:.2g} times")
+    if (factor := intake["keeps_up"]) is not None:
+        told.append(
+            f"{'falls behind' if factor < 1 else 'keeps up'}, {factor:.2g} times as fast as they come"
+        )
     if told:
         print_text("; ".join(told))
     for folder in intake["folders"]:

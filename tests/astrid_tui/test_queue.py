@@ -58,6 +58,25 @@ def test_status_tells_watched_folders_and_why_frames_failed(astrid: Command, sto
     assert frame["id"] == cause["newest_id"]
 
 
+@pytest.mark.parametrize(
+    ("cadence", "told"),
+    [
+        ("10", "falls behind, 0.1 times as fast as they come"),
+        ("200", "keeps up, 2 times as fast as they come"),
+    ],
+)
+def test_status_tells_whether_frames_are_processed_as_fast_as_they_come(
+    cadence: str, told: str, astrid: Command, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASTRID_CAMERA__CADENCE_S", cadence)
+    run = runs.start(store, engine="local", workers=1, config_hash="c")
+    add_frames(store, 1, 2)
+    for began in (1000.0, 1100.0):
+        outcome = FrameOutcome("done", stages=(StageRecord("align", began, 2.5, "done"),))
+        commit_frame(store, claimed(store), outcome, run_id=run.id, attempts=1, retry_s=0.0)
+    assert f"36 frames/h processed; the camera takes one in {cadence} s; {told}\n" in astrid("status")
+
+
 def test_a_run_is_shown_with_its_workers_and_the_times_of_its_stages(astrid: Command, store: Store) -> None:
     run = runs.start(store, engine="local", workers=1, config_hash="c")
     add_frames(store, 1, 2)
