@@ -18,7 +18,7 @@ def no_cuda(asked: str, instead: str) -> str | None:
     try:
         import torch
     except ImportError:
-        return f"{asked}, and torch is not installed: pip install 'astrid-tui[train]', or {instead}"
+        return f"{asked}, and torch is not installed: `pip install 'astrid-tui[train]'`, or {instead}"
     return None if torch.cuda.is_available() else f"{asked}, and torch finds no CUDA device: {instead}"
 
 

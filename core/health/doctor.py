@@ -14,7 +14,7 @@ from core.health.checks import Check, examine
 from core.settings import Settings, SettingsError, find_file, load
 
 NEEDED = ("numpy", "scipy", "astropy", "sep", "sqlmodel", "alembic", "textual")
-OPTIONAL = {"torch": "training models: pip install 'astrid-tui[train]'"}
+OPTIONAL = {"torch": "training models: `pip install 'astrid-tui[train]'`"}
 
 
 def diagnose(config: Path | None = None) -> Iterator[Check]:
