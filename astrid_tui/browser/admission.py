@@ -17,6 +17,7 @@ from aiohttp import web
 TOKEN = "token"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?", re.ASCII)  # name or address, and port
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE)  # what ends so is an address
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -83,6 +84,13 @@ class Admission:
         """Bound to all addresses of this machine: a page elsewhere can lie by a name, never by a number."""
         address = _address(self._host)
         return address is not None and address.is_unspecified
+
+
+def is_asked_for(host: str) -> bool:
+    """Whether a browser asks for a host by the very words that it is given: 127.1 it calls 127.0.0.1."""
+    if _address(host) is not None:
+        return True
+    return _PLACE.fullmatch(host) is not None and _NUMBER.fullmatch(host) is None
 
 
 def stays_here(host: str) -> bool:

@@ -37,12 +37,14 @@ def serve(
     invocation = context.find_root().obj
     settings_of(context)  # what is wrong with them is told now, not in every tab
     try:
-        from astrid_tui.browser.admission import stays_here
+        from astrid_tui.browser.admission import is_asked_for, stays_here
         from astrid_tui.browser.server import BrowserServer
     except ModuleNotFoundError as error:
         raise NoServer(
             "the console in a browser needs textual-serve: pip install 'astrid-tui[web]'"
         ) from error
+    if not is_asked_for(host):
+        raise typer.BadParameter("give an address in full, such as 127.0.0.1, or a name", param_hint="--host")
     words = [sys.executable, "-P", "-m", "astrid_tui"]
     if invocation.config is not None:
         words += ["--config", str(invocation.config.absolute())]

@@ -18,7 +18,7 @@ from tests.astrid_tui.command import Command
 pytest.importorskip("textual_serve")
 import astrid_tui.browser.server
 import astrid_tui.browser.tab
-from astrid_tui.browser.admission import Admission, stays_here
+from astrid_tui.browser.admission import Admission, is_asked_for, stays_here
 from astrid_tui.browser.server import BrowserServer
 
 WAITING = (sys.executable, "-c", "import sys; print('__GANGLION__', flush=True); sys.stdin.read(1)")
@@ -257,6 +257,12 @@ def test_an_address_of_another_machine_is_one_sentence(astrid: Command):
     assert refusal.startswith("astrid: cannot listen at port 0 of 192.0.2.1: ")
 
 
+@pytest.mark.parametrize("host", ["", " ", "0", "127.1", "0x7f000001"])
+def test_what_a_browser_would_call_otherwise_is_refused(host, astrid: Command):
+    assert astrid("serve", "--host", host, "--port", 0, code=2) == ""
+    assert "127.0.0.1, or a name" in astrid.said
+
+
 def test_without_the_library_one_sentence_says_what_to_install(astrid: Command, monkeypatch):
     for name in ("textual_serve", "textual_serve.server", "textual_serve.app_service"):
         monkeypatch.setitem(sys.modules, name, None)
@@ -277,6 +283,10 @@ def test_bound_to_all_addresses_it_is_named_as_others_reach_it(tmp_path):
 
     with pytest.raises(Told, match=f"^http://{socket.gethostname().lower()}:[1-9]"):
         asyncio.run(asked.run(tell))
+
+
+def test_addresses_in_full_and_names_are_asked_for_as_they_are():
+    assert all(map(is_asked_for, ("127.0.0.1", "0.0.0.0", "::1", "::", "localhost", "vm", "dome2.example")))
 
 
 def test_only_this_machines_own_addresses_need_no_warning():
