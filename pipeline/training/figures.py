@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CURVES_PNG, SCORECARD_PNG = "curves.png", "scorecard.png"
 AXES = ("step", "seconds")  # along which the others are told
+ENDS = ("low", "high")  # of an interval
 MOST_CURVES, MOST_STRATA = 6, 30
 Points = Sequence[tuple[float, float]]
 Bar = tuple[str, float, float, float]  # a stratum's name, what is missed there, and between which
@@ -89,12 +90,12 @@ def _write(path: Path, figure: Figure) -> None:
 
 
 def _bars(rows: object) -> list[Bar]:
-    """The strata that were measured."""
+    """The strata that were measured; one without an interval, as of too few groups, is a mark alone."""
     found: list[Bar] = []
     for row in rows if isinstance(rows, list) else []:
-        told = [row.get(each) for each in ("value", "low", "high")] if isinstance(row, dict) else [None]
-        if all(isinstance(each, int | float) for each in told):
-            value, low, high = (float(each or 0.0) for each in told)
+        value = row.get("value") if isinstance(row, dict) else None
+        if isinstance(value, int | float):
+            low, high = (each if isinstance(each := row.get(end), int | float) else value for end in ENDS)
             found.append((str(row.get("name")), value, min(low, value), max(high, value)))
     return found[:MOST_STRATA]
 

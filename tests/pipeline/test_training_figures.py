@@ -51,6 +51,13 @@ def test_curves_and_scorecard_are_drawn_panel_by_panel(tmp_path):
     assert wide == 1.5 * size_of(fewer.folder / figures.SCORECARD_PNG)[0]
 
 
+def test_what_has_no_interval_is_shown_too(tmp_path):
+    bare = {"name": "all", "n": 40, "value": 0.4, "low": None, "high": None}  # of fewer than six fields
+    training = recorded(tmp_path, 1, {"strata": [bare]})
+    figures.draw(training)
+    assert size_of(training.folder / figures.SCORECARD_PNG) == (440, 440)
+
+
 @pytest.mark.parametrize(
     "card",
     [{}, [], None, {"strata": 3}, {"strata": [None, 1, {"name": "a"}]}, {"reliability": {"predicted": 1}}],
