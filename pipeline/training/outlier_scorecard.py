@@ -100,7 +100,8 @@ def _among_the_oddest(odd: Array, real: Examples) -> list[dict[str, Any]]:
 def _oddest(weight: Array, share: float) -> Flags:
     """Which of examples, the oddest first, are among so much of them; one at least."""
     cumulated = np.cumsum(weight)
-    found: Flags = cumulated <= max(share * cumulated[-1], cumulated[0])
+    first = cumulated[np.argmax(cumulated > 0)]  # of those that were drawn
+    found: Flags = cumulated <= max(share * cumulated[-1], first)
     return found
 
 

@@ -54,6 +54,15 @@ def test_bogus_are_counted_among_the_oddest_tenth_and_the_real_among_their_own_o
     assert card["examples"] == {"real": 500, "bogus": 500}
 
 
+def test_of_few_the_oddest_one_is_among_the_oddest_whichever_fields_are_drawn():
+    count = 48  # half are real, four in each of six fields
+    examples = replace(blobs(count), field=np.repeat([f"f{number}" for number in range(6)], 8))
+    (table,) = of_held_out(np.arange(count, 0.0, -1.0), examples)["tables"]
+    row = by_name(table["rows"])["host none"]
+    assert row["value"] == pytest.approx(1 / 24)
+    assert row["low"] >= 1 / 24
+
+
 def test_what_is_not_shown_does_not_count():
     examples, odd = judged()
     hidden = replace(examples, cut=np.where((odd == 3.0) & (examples.kind == "hot"), DOUBTED, ""))
