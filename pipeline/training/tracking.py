@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from core.database.store import Store
 from core.database.tables import TrainedModel
@@ -104,12 +104,21 @@ def _alone(settings: Settings) -> Iterator[None]:
     path = own_database(settings).with_name("sync.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
+        file = _locked(path)
     except OSError as error:
         raise TrackingUnavailable(f"MLflow could not be told: {path}: {error.strerror or error}") from None
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _locked(path: Path) -> TextIO:
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:  # some file systems have no locks
+        file.close()
+        raise
+    return file
 
 
 def fetch(store: Store, settings: Settings, name: str, number: int) -> Path:

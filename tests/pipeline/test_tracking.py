@@ -163,6 +163,15 @@ def test_a_registry_that_is_away_is_told_later(sqlite_store, settings, monkeypat
     }  # fmt: skip
 
 
+def test_where_files_cannot_be_locked_it_is_one_sentence(sqlite_store, settings, monkeypatch):
+    def flock(*_given) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(tracking.fcntl, "flock", flock)
+    told = tracking.sync(sqlite_store, settings)
+    assert told.trouble.endswith(f"sync.lock: {os.strerror(errno.ENOLCK)}")
+
+
 def test_a_telling_that_was_cut_short_is_finished_without_doubles(sqlite_store, settings, monkeypatch):
     training = train(settings)
     keep_trained(sqlite_store, settings, training)
