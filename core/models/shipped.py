@@ -104,10 +104,16 @@ def _card_of(home: Path, digest: str) -> Path:
 def _read(content: bytes) -> dict[str, Any]:
     """An object of JSON; an empty one where it is none."""
     try:
-        found = json.loads(content) if len(content) <= MOST_BYTES else None
+        small = len(content) <= MOST_BYTES
+        found = json.loads(content, parse_constant=_no_number) if small else None
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _no_number(said: str) -> float:
+    """NaN and Infinity are no JSON, and could not be told as such."""
+    raise ValueError(said)
 
 
 def shipped_folder() -> Path:

@@ -24,7 +24,9 @@ def test_every_kind_of_model_has_a_name_and_tells_how_real_or_how_odd_something_
     assert len(NAMES) == len(BEST_FIRST) + len(ODD_BY)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"[" * 100_000, b"{}" + b" " * MOST_BYTES])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b'{"gap": NaN}', b"[" * 100_000, b"{}" + b" " * MOST_BYTES]
+)
 def test_a_damaged_one_is_told_in_a_sentence(tmp_path, content):
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / DESCRIPTION).write_bytes(content)
