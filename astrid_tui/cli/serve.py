@@ -32,8 +32,6 @@ def serve(
     Each tab has a console of its own, which ends with it and loses nothing. Who has the URL, with its token,
     is the reviewer who started this. From another machine: `ssh -L 8000:localhost:8000 HOST`.
     """
-    if not host.strip():  # it would be all addresses of this machine
-        raise typer.BadParameter("wants a name or an address", param_hint="--host")
     invocation = context.find_root().obj
     settings_of(context)  # what is wrong with them is told now, not in every tab
     try:
