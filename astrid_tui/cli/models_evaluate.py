@@ -173,6 +173,7 @@ def evaluate(
 def _kept(context: typer.Context, evaluation: Evaluation, title: str, digest: str) -> dict[str, int]:
     """Keep the scorecards of versions in the store; the numbers of those that were judged, by model."""
     from core.database.store_errors import StoreMissing
+    from core.errors import AstridError
     from core.models import versions
     from core.models.shipped import keep_scorecard
     from pipeline.classify.shipped import SHIPPED
@@ -196,6 +197,8 @@ def _kept(context: typer.Context, evaluation: Evaluation, title: str, digest: st
                 found[card.name] = versions.SHIPPED if number is None else number
     except StoreMissing:
         return {}
+    except AstridError as error:  # to judge took long: what it gave is told all the same
+        remark(f"scorecards are not kept: {error}")
     return found
 
 

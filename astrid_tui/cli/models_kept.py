@@ -52,8 +52,14 @@ def tell_mlflow(context: typer.Context) -> str | None:
 
     The version is kept by then: whatever befalls MLflow, the command has done what it was asked for.
     """
-    with closing(store_of(context)) as store:
-        return tell_registry(store, settings_of(context))
+    from core.database.store_errors import StoreError
+
+    try:
+        with closing(store_of(context)) as store:
+            return tell_registry(store, settings_of(context))
+    except StoreError as error:
+        remark(f"MLflow was not told: {error}; `astrid models sync` tells it later")
+        return str(error)
 
 
 def tell_registry(store: Store, settings: Settings) -> str | None:

@@ -10,6 +10,7 @@ does, and that takes seconds.
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from pipeline.training.mlflow_runs import DIGEST_TAG, publish, with_files
 NUMBER_TAG = "astrid.version"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
+TURN_S = 60.0  # that is waited for another command
+LOOK_S = 0.2
 Held = dict[str, dict[str, tuple[str, str]]]  # the registry's number and run, by name and digest
 
 
@@ -114,11 +117,28 @@ def _alone(settings: Settings) -> Iterator[None]:
 def _locked(path: Path) -> TextIO:
     file = path.open("w")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        is_ours = _comes_to_its_turn(file)
     except OSError:  # some file systems have no locks
         file.close()
         raise
-    return file
+    if is_ours:
+        return file
+    file.close()
+    raise TrackingUnavailable(
+        f"MLflow could not be told: another command is telling it for over {TURN_S:g} s"
+    )
+
+
+def _comes_to_its_turn(file: TextIO) -> bool:
+    until = time.monotonic() + TURN_S
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOOK_S)
+        else:
+            return True
+    return False
 
 
 def fetch(store: Store, settings: Settings, name: str, number: int) -> Path:

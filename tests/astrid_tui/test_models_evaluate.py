@@ -1,5 +1,6 @@
 """`astrid models evaluate`: baselines beside models, leaks refused, in text, JSON and a picture."""
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 
@@ -284,3 +285,8 @@ def test_a_challenger_is_held_against_the_version_that_came_with_astrid_stratum_
     path = tmp_path / "home" / "scorecards" / f"{SHIPPED['tree'].digest}.json"
     path.write_text("[" * 100_000)
     assert read_card(model, 1, sqlite_store, load()).champion_scorecard is None
+    shutil.rmtree(path.parent)
+    path.parent.write_text("no folder")
+    told = astrid.json("models", "evaluate", *given)  # what took long is told though it cannot be kept
+    assert (told["kept"], {each["name"] for each in told["cards"]}) == ({}, {"S_corr", "tree"})
+    assert "scorecards are not kept: a scorecard cannot be kept in" in astrid.said

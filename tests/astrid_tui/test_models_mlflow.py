@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from core.database.store import open_store
+from core.database.store_errors import StoreError
 from core.settings import load
 from pipeline.classify.cutout_features import NAMES
 from pipeline.training import examples as example_sets
@@ -75,6 +76,18 @@ def test_a_server_that_is_away_costs_a_remark_and_is_told_when_it_is_back(astrid
     assert later["registry_trouble"] is None
     assert keys() == sorted(each["key"] for each in astrid.json("models", "trainings"))
     assert len(mlflow().search_model_versions("name = 'tree'")) == 3
+
+
+def test_a_store_that_goes_away_meanwhile_costs_a_remark_too(astrid, monkeypatch):
+    def gone(*_given) -> tracking.Told:
+        raise StoreError("the store does not answer")
+
+    monkeypatch.setattr(tracking, "sync", gone)
+    told = astrid.json(*TREE)
+    assert (told["version"], told["registry_trouble"]) == (1, "the store does not answer")
+    assert (
+        "MLflow was not told: the store does not answer; `astrid models sync` tells it later" in astrid.said
+    )
 
 
 def test_mlflow_is_left_alone_where_that_is_wished(astrid, tmp_path):

@@ -1,6 +1,7 @@
 """MLflow is told everything, once, whenever it is there; files that it keeps are trusted by their digest."""
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -170,6 +171,20 @@ def test_where_files_cannot_be_locked_it_is_one_sentence(sqlite_store, settings,
     monkeypatch.setattr(tracking.fcntl, "flock", flock)
     told = tracking.sync(sqlite_store, settings)
     assert told.trouble.endswith(f"sync.lock: {os.strerror(errno.ENOLCK)}")
+
+
+def test_a_command_that_hangs_while_it_tells_holds_the_others_up_for_a_while(
+    sqlite_store, settings, monkeypatch
+):
+    monkeypatch.setattr(tracking, "TURN_S", 0.3)
+    keep_trained(sqlite_store, settings, train(settings))
+    with own_database(settings).with_name("sync.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        told = tracking.sync(sqlite_store, settings)
+        assert (told.trainings, "another command is telling it" in told.trouble) == (0, True)
+    assert tracking.sync(sqlite_store, settings).record() == {
+        "trainings": 1, "versions": 1, "aliases": 1, "trouble": None,
+    }  # fmt: skip
 
 
 def test_a_telling_that_was_cut_short_is_finished_without_doubles(sqlite_store, settings, monkeypatch):
