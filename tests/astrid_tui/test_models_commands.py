@@ -27,6 +27,8 @@ from tests.core.test_trainings import a_training
 from tests.pipeline.test_imported_models import linear
 from tests.pipeline.toy_models import blobs
 
+NETWORK = ("models", "train", "realbogus", "--no-sync")  # MLflow's own tests are elsewhere
+
 
 @pytest.fixture
 def astrid(monkeypatch, capsys, tmp_path):
@@ -315,16 +317,7 @@ def test_a_training_goes_on_with_its_own_labels_and_only_with_its_own_examples(
 
     own = blobs(160)
     example_sets.write(own, tmp_path / "examples.npz")
-    words = (
-        "models",
-        "train",
-        "realbogus",
-        "--no-sync",
-        "--examples",
-        tmp_path / "examples.npz",
-        "--width",
-        8,
-    )
+    words = (*NETWORK, "--width", 8, "--examples", tmp_path / "examples.npz")
     words = (*words, "--steps", 3)
     decided(1)
     with monkeypatch.context() as patched:
@@ -348,17 +341,7 @@ def test_a_training_that_is_stopped_is_resumed_with_the_same_options_alone(astri
 
     example_sets.write(blobs(160), tmp_path / "examples.npz")
     astrid("init")
-    words = (
-        "models",
-        "train",
-        "realbogus",
-        "--no-sync",
-        "--examples",
-        tmp_path / "examples.npz",
-        "--width",
-        8,
-        "--steps",
-    )
+    words = (*NETWORK, "--width", 8, "--examples", tmp_path / "examples.npz", "--steps")
     with monkeypatch.context() as patched:
         patched.setattr(stopping, "until_stopped", at_once)
         stopped = astrid.json(*words, 3, code=130)
@@ -477,7 +460,7 @@ def test_how_a_network_learns_and_what_it_begins_with_can_be_chosen(astrid, tmp_
     pytest.importorskip("torch", reason="training needs the extra 'train'")
     example_sets.write(blobs(400), tmp_path / "own.npz")
     astrid("init")
-    words = ("models", "train", "realbogus", "--no-sync", "--examples", tmp_path / "own.npz", "--steps", 1)
+    words = (*NETWORK, "--examples", tmp_path / "own.npz", "--steps", 1)
     chosen = {"rate": 0.0015, "last_rate": 1.0, "average": 0.999}
     given = [each for name, value in chosen.items() for each in (f"--{name.replace('_', '-')}", value)]
     first = astrid.json(*words, *given, "--start", "shipped")
