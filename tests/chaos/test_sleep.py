@@ -33,7 +33,7 @@ def the_frame(store: Store) -> Observation:
 
 def claimed_from(sleeper: int, store: Store) -> Lease:
     """Let a process sleep until its frame can be claimed; anew if it sleeps within a transaction."""
-    for _ in range(5):
+    for _ in range(20):
         assert eventually(lambda: the_frame(store).state == "running", every_s=0.01)
         time.sleep(0.1)  # who has just claimed may hold the lock still
         send(sleeper, signal.SIGSTOP)
