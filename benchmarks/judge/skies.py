@@ -21,6 +21,8 @@ from benchmarks.pairs.scenarios import SCENARIOS, Scenario
 
 Array = NDArray[np.float64]
 
+# The difficulties as they were when fields were first judged: one that joined them later would change all.
+KINDS = tuple(name for name in SCENARIOS if name != "corner")
 SIZE = 1024
 SNR = 3.0, 50.0
 INJECTED = 64  # a field
@@ -85,7 +87,7 @@ def field_of(seed: int) -> Field:
 
 def _scenario(seed: int, rng: np.random.Generator) -> tuple[Scenario, bool]:
     """The difficulties in turn, their numbers drawn anew."""
-    base = list(SCENARIOS.values())[seed % len(SCENARIOS)]
+    base = SCENARIOS[KINDS[seed % len(KINDS)]]
     wide = float(rng.uniform(0.85, 1.35))
     changed = replace(
         base,

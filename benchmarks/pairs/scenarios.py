@@ -1,4 +1,4 @@
-"""The nine kinds of pairs: one difficulty each.
+"""The ten kinds of pairs: one difficulty each.
 
 Light is counted in electrons of the new frame; the reference collects ``depth`` times as many of the
 same source and, with ``transparency`` below 1, the new frame fewer.
@@ -31,6 +31,8 @@ class Scenario:
         How the new frame's grid lies on the reference's: rotation, scale, the most that a cubic
         distortion moves a corner, and the root mean square per axis of a random displacement that is
         smooth on ``warp_scale_px`` (sigma of a Gaussian).
+    warp_part : float
+        The side of the corner that is displaced so, in units of the frame's: 1 is the whole frame.
     jitter : (xx, yy, xy)
         Covariance in square pixels by which tracking broadened the new frame's PSF.
     drift : (dx, dy)
@@ -57,6 +59,7 @@ class Scenario:
     bend_px: float = 0.0
     warp_px: float = 0.0
     warp_scale_px: float = 40.0
+    warp_part: float = 1.0
     jitter: tuple[float, float, float] = (0.0, 0.0, 0.0)
     drift: tuple[float, float] = (0.0, 0.0)
     growth: tuple[float, float, float] = (0.01, -0.008, 0.01)
@@ -70,6 +73,7 @@ SCENARIOS = {
         Scenario("typical"),
         Scenario("sharper", fwhm_new=2.5, fwhm_ref=3.5),
         Scenario("misregistered", warp_px=0.3),
+        Scenario("corner", warp_px=0.3, warp_part=0.4),
         Scenario("warped", rotation_deg=2.0, scale=1.02, bend_px=4.0),
         Scenario("crowded", stars=16000.0),
         Scenario("varying", size=2048, growth=(0.1, -0.07, 0.05), aberration=0.1, nodes=11),

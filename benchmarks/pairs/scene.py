@@ -90,8 +90,21 @@ def geometry_of(scenario: Scenario, rng: np.random.Generator) -> Geometry:
         count = (size + 4 * MARGIN_PX) // WARP_STEP_PX + 2
         sigma = scenario.warp_scale_px / WARP_STEP_PX
         noise = [ndimage.gaussian_filter(rng.normal(size=(count, count)), sigma) for _ in "xy"]
-        warp = np.stack([ndimage.spline_filter(n * scenario.warp_px / n.std(), order=3) for n in noise])
+        part = _corner(scenario, count)
+        warp = np.stack(
+            [ndimage.spline_filter(part * n * scenario.warp_px / n.std(), order=3) for n in noise]
+        )
     return Geometry(size, np.column_stack([linear, shift]), scenario.bend_px, warp)
+
+
+def _corner(scenario: Scenario, count: int) -> Array:
+    """How much of the random displacement holds at each of its knots: 1 in the corner, 0 beyond it."""
+    if scenario.warp_part >= 1.0:
+        return np.ones((count, count))
+    at = np.arange(count) * WARP_STEP_PX - 2 * MARGIN_PX
+    end = scenario.warp_part * scenario.size
+    along = 1.0 / (1.0 + np.exp((at - end) / (0.5 * scenario.warp_scale_px)))
+    return np.outer(along, along)
 
 
 def sources_of(scenario: Scenario, rng: np.random.Generator) -> Sources:

@@ -9,7 +9,7 @@ from benchmarks.pairs.draw import FULL_WELL, KINDS, SKY, add_stars, draw, pair_o
 from benchmarks.pairs.ideal import flux_error, flux_of_snr
 from benchmarks.pairs.optics import HALF_PX, Optics, psf_field, width_at_half
 from benchmarks.pairs.scenarios import SCENARIOS
-from benchmarks.pairs.scene import Geometry
+from benchmarks.pairs.scene import Geometry, geometry_of
 
 ABERRATED = Optics(
     3.0, growth=(0.05, 0.0, 0.02), waves={"coma_x": (0.15, 0.1), "astigmatism_45": (0.1, 0.0, 0.2)}, nodes=2
@@ -167,3 +167,16 @@ def test_the_flux_of_a_ratio_has_its_own_noise_in_it(psf):
     # A fit with weights P counts sum(P^3) / sum(P^2)^2 of the source's own electrons.
     share = np.sum(stamp**3) / np.sum(stamp**2) ** 2
     assert flux[0] == pytest.approx(30.0**2 * share, rel=0.01)
+
+
+def test_in_the_corner_alone_places_are_displaced():
+    wanted = SCENARIOS["corner"]
+    moved, still = (
+        geometry_of(each, np.random.default_rng(3)) for each in (wanted, replace(wanted, warp_px=0.0))
+    )
+    x, y = (each.ravel() for each in np.meshgrid(np.arange(8.0, 1024.0, 16.0), np.arange(8.0, 1024.0, 16.0)))
+    by = np.hypot(*(a - b for a, b in zip(moved(x, y), still(x, y), strict=True)))
+    inside = (x < 300.0) & (y < 300.0)
+    beyond = (x > 620.0) | (y > 620.0)
+    assert 0.2 < np.sqrt(np.mean(by[inside] ** 2) / 2.0) < 0.6  # a corner is a small sample of it
+    assert by[beyond].max() < 0.01
