@@ -30,6 +30,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
         "BAND",
         "FILTNAM",
         "FILTNAME",
+        "FILT",
         "FILTERID",
         "INSFILTE",
         "WFFBAND",

@@ -164,6 +164,8 @@ def test_of_several_wheels_the_one_in_use_gives_the_filter():
     assert filter_of(Header({"FILTER1": "air", "FILTER2": "rp", "FILTER": "rp"})) == "rp"
     assert filter_of(Header({"FILTER": "Clear"})) == "Clear"
     assert filter_of(Header({"FILTERS": 58})) == "58"
+    assert filter_of(Header({"FILT": "r", "FILTER1": "clear"})) == "r"
+    assert filter_of(Header({"FILT": 3, "FILTER": "V"})) == "V"
     eso = {"HIERARCH ESO INS FILT1 NAME": "free", "HIERARCH ESO INS FILT2 NAME": "R_SPECIAL"}
     assert filter_of(Header(eso)) == "R_SPECIAL"
     assert filter_of(Header({"FILTER01": "HSC-r"})) == "HSC-r"
