@@ -14,19 +14,19 @@ from astropy.io import fits
 from pipeline.files.cards import look_up
 
 MASK_WORDS = {"MASK", "MSK", "DQ", "BPM", "FLAG", "FLAGS", "FLG", "BITMASK"}
-COMPANION_WORDS = {
-    "ERR", "ERROR", "RMS", "UNCERT", "UNCERTAINTY", "VAR", "VARIANCE", "IVAR", "INVVAR",
-    "WEIGHT", "WGT", "WHT", "CONFIDENCE",
-}  # fmt: skip
+WEIGHT_WORDS = {"WEIGHT", "WGT", "WHT", "CONFIDENCE", "IVAR", "INVVAR"}
+COMPANION_WORDS = {"ERR", "ERROR", "RMS", "UNCERT", "UNCERTAINTY", "VAR", "VARIANCE", *WEIGHT_WORDS}
 # Words that mean this only where they are the whole name: others hold them too, such as SKY.
 MASK_NAMES = {"BADPIX", "DQMASK", "QUALITY", "QUAL", "DATAQUALITY"}
+WEIGHT_NAMES = {"WEIGHTS", "WT", "CONF"}
 COMPANION_NAMES = {
-    "ERRORS", "SIGMA", "STD", "STDDEV", "NOISE", "WEIGHTS", "WT", "CONF", "STAT", "PSF", "PSFIMAGE", "KERNEL",
+    *WEIGHT_NAMES, "ERRORS", "SIGMA", "STD", "STDDEV", "NOISE", "STAT", "PSF", "PSFIMAGE", "KERNEL",
     "SKY", "BACKGROUND", "BKG", "BACK", "MODEL", "EXPMAP", "EXP", "SAMP", "TIME", "CTX", "CON", "AREA",
     "DIMARR", "WCSDVARR", "THUMBNAIL", "PREVIEW", "DIFF", "DIFFERENCE", "TEMPLATE", "SCORE", "SCORR",
 }  # fmt: skip
 ROLES_OF_ESO = {"QUALITY": MASK_WORDS, "ERROR": COMPANION_WORDS}  # values of HDUCLAS2
 OF_ANY_IMAGE = {"IMAGE", "IMG", "SCI", "DATA", "MAP", "BAD", "PIXEL", "PIX", "QUALITY"}  # tell no two apart
+OF_NO_IMAGE = MASK_WORDS | MASK_NAMES | WEIGHT_WORDS | WEIGHT_NAMES | OF_ANY_IMAGE
 
 IMAGE = "image"
 MASK = "a mask"
@@ -62,12 +62,19 @@ def is_companion(role: str) -> bool:
     return role.startswith(COMPANION)
 
 
+def is_weight(hdu: fits.ImageHDU) -> bool:
+    """Whether an image that goes with another tells how much each of its pixels is worth."""
+    words = [word for word in _words(hdu) if word.isalpha()]
+    named = "".join(words) in WEIGHT_NAMES or not WEIGHT_WORDS.isdisjoint(words)
+    return is_companion(role_of(hdu)) and named
+
+
 def masks(mask: fits.ImageHDU, image: fits.ImageHDU) -> bool:
-    """Whether a mask is that of an image: of its size and ``EXTVER``, and of its name if it has one."""
+    """Whether a mask or weight is an image's: of its size and ``EXTVER``, and of its name if it has one."""
     if mask.shape != image.shape or mask.ver != image.ver:
         return False
     names = _words(image)
-    own = [word for word in _words(mask) if word not in MASK_WORDS | MASK_NAMES | OF_ANY_IMAGE]
+    own = [word for word in _words(mask) if word not in OF_NO_IMAGE]
     if all(name.isalpha() for name in names):  # the number tells masks apart, and no images
         own = [word for word in own if word.isalpha()]
     rest = iter(names)

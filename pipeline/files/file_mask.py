@@ -1,4 +1,4 @@
-"""The mask that a file holds for an image, in the planes of AstrID."""
+"""The mask that a file holds for an image, in the planes of AstrID: of its masks and its weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from core.vocabulary import MaskPlane
-from pipeline.files.extension_roles import MASK, masks, role_of
+from pipeline.files.extension_roles import MASK, is_weight, masks, role_of
 from pipeline.frame import MaskImage
 
 HARMLESS_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED", "CLIPPED", "INEXACT_PSF", "REJECTED")
@@ -14,10 +14,18 @@ SATURATED_PLANES = ("SAT", "SATURATED")
 
 
 def file_mask(hdus: fits.HDUList, extension: int, shape: tuple[int, ...]) -> MaskImage:
-    """What a mask extension of the file declares bad, or saturated where its header names that plane."""
+    """What a mask of the file declares bad, or saturated where its header names that plane.
+
+    A pixel of no weight is bad too; but a map that gives none to any tells nothing.
+    """
     mask = np.zeros(shape, dtype=np.uint16)
     for hdu in hdus:
-        if role_of(hdu) != MASK or hdu.shape != shape or not masks(hdu, hdus[extension]):
+        is_mask = role_of(hdu) == MASK
+        if not (is_mask or is_weight(hdu)) or hdu.shape != shape or not masks(hdu, hdus[extension]):
+            continue
+        if not is_mask:
+            weighs = hdu.data > 0
+            mask[~weighs & weighs.any()] |= np.uint16(MaskPlane.BAD)
             continue
         flags, full = hdu.data.astype(np.int64), _bits(hdu.header, SATURATED_PLANES)
         mask[(flags & full) != 0] |= np.uint16(MaskPlane.SATURATED)

@@ -90,6 +90,29 @@ def test_the_number_of_a_mask_says_nothing_where_images_have_none(tmp_path, name
     assert np.argwhere(raw.mask).tolist() == [[3, 6]]
 
 
+@pytest.mark.parametrize("name", ["WEIGHT", "WHT", "IVAR", "WEIGHT_MAP", "WGT_1", "CONF"])
+def test_a_pixel_without_weight_is_masked(tmp_path, name):
+    weight = np.full(SKY.shape, 0.25, np.float32)
+    weight[3, 6:9] = 0.0, np.nan, -1.0
+    (raw,) = frames(tmp_path / "a.fits", image("SCI"), image(name, weight))
+    assert np.argwhere(raw.mask).tolist() == [[3, 6], [3, 7], [3, 8]]
+
+
+@pytest.mark.parametrize("name", ["ERR", "EXPMAP", "SKY", "VAR_POISSON"])
+def test_zeros_of_what_is_no_weight_mask_nothing(tmp_path, name):
+    (raw,) = frames(tmp_path / "a.fits", image("SCI"), image(name, np.eye(*SKY.shape, dtype=np.float32)))
+    assert not raw.mask.any()
+
+
+def test_weights_go_with_the_image_whose_number_they_have_and_of_zeros_alone_tell_nothing(tmp_path):
+    weights = [np.ones(SKY.shape, np.int16) for _ in range(2)]
+    weights[0][3, 6] = 0
+    weights[1][:] = 0
+    named = [image(f"WHT_{number}", each) for number, each in enumerate(weights, start=1)]
+    found = frames(tmp_path / "a.fits", image("SCI_1"), image("SCI_2"), *named)
+    assert [np.argwhere(raw.mask).tolist() for raw in found] == [[[3, 6]], []]
+
+
 def test_what_goes_with_an_exposure_is_read_where_it_is_asked_for_by_its_name(tmp_path):
     """As is the template that another survey's pipeline puts beside its exposure. A mask is no image."""
     flags = image("DQ", np.zeros(SKY.shape, np.int16))
