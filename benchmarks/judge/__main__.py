@@ -30,7 +30,7 @@ def main() -> None:
     """Print the table."""
     from benchmarks.judge import examples as sets
     from benchmarks.judge.own_kind import of_fields
-    from core.models.names import NAMES
+    from core.models.names import NAMES, ODD_BY
     from pipeline.classify.chosen import shipped_folder
     from pipeline.training import evaluate as room
     from pipeline.training.examples import read
@@ -73,6 +73,7 @@ def main() -> None:
     if own is not None:
         room.refuse_leaks(own.examples, candidates)
     result = report(columns, judged, candidates, own)
+    result["odd"] = _odd(room.ready(folders, ODD_BY), judged, own)
     if options.keep:
         keep(result, {name: folder for name, (folder, _) in folders.items()})
     if options.json is not None:
@@ -203,6 +204,18 @@ def _gap(evaluation: Any, own: Any, candidates: Any) -> dict[str, Any] | None:
         "ensemble": [room.plain(line) for line in lines],
         "zones": [room.plain(line) for line in zones],
     }
+
+
+def _odd(detectors: Any, judged: Any, own: Any) -> dict[str, Any]:
+    """Print what the detectors of the odd are worth; the same for JSON."""
+    from benchmarks.judge import odd
+
+    shown = judged.cut == ""
+    simulated = shown & (judged.instrument == "simulated")
+    parts = {"simulated": (judged, simulated), "simulated_and_real_pixels": (judged, shown)}
+    if own is not None:
+        parts["own_kind"] = (own.examples, own.examples.cut == "")
+    return odd.cards(detectors, parts)
 
 
 def _describe(columns: dict[str, NDArray[Any]]) -> None:

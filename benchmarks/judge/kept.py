@@ -16,7 +16,7 @@ def kept(result: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, dic
     Parameters
     ----------
     result : mapping
-        What `benchmarks.judge.__main__.report` gives.
+        What `benchmarks.judge.__main__.report` gives; ``odd`` as `benchmarks.judge.odd.cards` does.
     digests : mapping of str to str
         Of the models, by name.
     """
@@ -24,7 +24,13 @@ def kept(result: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, dic
     own = _cards(gap.get("own_kind"))
     here = {part: _cards(result.get(name, {}).get("evaluation")) for part, name in PARTS.items()}
     out: dict[str, dict[str, Any]] = {}
+    odd: Mapping[str, Any] = result.get("odd") or {}
     for name, digest in digests.items():
+        if name in odd:
+            told = {part: _oddest(card) for part, card in odd[name].items()}
+            mine = told.pop("own_kind", None)
+            out[name] = {"digest": digest, "command": COMMAND, "second_generator": told, "own_kind": mine}
+            continue
         found = {part: _numbers(cards[name]) for part, cards in here.items() if name in cards}
         if not found:
             continue
@@ -63,6 +69,15 @@ def _numbers(card: Mapping[str, Any]) -> dict[str, Any]:
         "missed_at_1_percent_fpr": _estimate(card["fnr_at_fpr"]["0.01"]),
         "missed_off_stars_snr_10": _estimate(clear[0]) if clear else None,
         "calibration_error": _estimate(calibration["ece"]) if calibration else None,
+    }
+
+
+def _oddest(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a detector of the odd: the bogus that it brings, and of the real whom."""
+    return {
+        **card["examples"],
+        "bogus_among_the_oddest": _estimate(card["strata"][0]),
+        "real_among_the_oddest": {row["name"]: _estimate(row) for row in card["tables"][0]["rows"]},
     }
 
 

@@ -16,13 +16,15 @@ METRICS = {
     "iou_point": "overlap with point sources",
     "iou_streak": "overlap with streaks",
 }
-SHARES = ("missed", "bogus among")  # told in percent
+SHARES = ("missed", "bogus among", "of the real")  # told in percent
 PARTS = {"simulated": "simulated", "simulated_and_real_pixels": "real frames included"}
 NUMBERS = {
     "missed_at_1_percent_fpr": "missed at 1 % FPR",
     "missed_off_stars_snr_10": "missed off stars, SNR 10 and more",
     "calibration_error": "calibration error",
+    "bogus_among_the_oddest": "bogus among the oddest tenth",
 }
+REAL_AMONG = "real_among_the_oddest"  # of a detector of the odd, by kind and by host
 
 MOST_IN_A_LINE = 3
 
@@ -85,6 +87,9 @@ def _numbers(found: Mapping[str, Any], words: str) -> Rows:
         for name, label in NUMBERS.items()
         if found.get(name)
     ]
+    for name, share in _mapping(found.get(REAL_AMONG)).items():
+        label = f"of the real, {name}: among their oddest twentieth"
+        rows.append((f"{label}, {words}", _estimate(label, _mapping(share))))
     if rows:
         rows.append((f"judged by, {words}", f"{found.get('real')} real, {found.get('bogus')} bogus"))
     return rows

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from benchmarks.judge import blemishes, examples, real_skies, skies, table
+from benchmarks.judge import blemishes, examples, odd, real_skies, skies, table
 from benchmarks.judge.examples import Part
 from benchmarks.judge.field import BLEMISHES, HOSTS, load, save
 from benchmarks.judge.kept import kept
 from benchmarks.judge.product import UNTOLD, judge
 from core.models import shipped as cards
 from pipeline.classify.shipped import SHIPPED
-from pipeline.training.evaluate import evaluate, gaps, plain
+from pipeline.training.evaluate import Candidate, evaluate, gaps, plain
 from pipeline.training.resample import Estimate
 from tests.pipeline import toy_models
 
@@ -225,6 +225,29 @@ def test_the_gap_of_a_card_is_that_between_what_is_missed_of_both_kinds():
     assert set(card) == {"tree"}
     assert card["tree"]["gap"]["simulated_and_real_pixels"] == pytest.approx(0.4)
     assert card["tree"]["own_kind"]["missed_at_1_percent_fpr"]["value"] == pytest.approx(0.1)
+
+
+def test_a_detector_of_the_odd_is_kept_by_what_it_brings():
+    """One to which every bogus is odder than any real."""
+    judged = toy_models.blobs(400)
+
+    class Tells:
+        name, digest = "isolation_forest", "cc"
+
+        def logits(self, inputs):
+            assert len(inputs) == len(judged)
+            return np.where(judged.label == 1, -1.0, 1.0)
+
+    everything = np.ones(len(judged), bool)
+    detector = Candidate("isolation_forest", Tells(), None)
+    found = odd.cards([detector], dict.fromkeys(("simulated", "own_kind"), (judged, everything)))
+    (card,) = kept({"odd": found}, {"isolation_forest": "cc"}).values()
+    simulated = card["second_generator"]["simulated"]
+    assert card["digest"] == "cc"
+    assert simulated["bogus_among_the_oddest"]["value"] == 1.0
+    assert simulated["real_among_the_oddest"]["kind point"]["value"] == pytest.approx(0.05)
+    assert simulated["real"] + simulated["bogus"] == 400
+    assert card["own_kind"] == simulated
 
 
 def test_the_models_that_are_shipped_are_those_that_were_judged():

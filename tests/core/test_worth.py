@@ -30,3 +30,19 @@ def test_metrics_and_strata_are_few_and_in_words():
     card = {"strata": [{"name": "SNR 6 to 10", "value": None}, {"name": "kind point", **MISSED}]}
     assert stratum_rows(card)[0] == ("SNR 6 to 10", "too few to tell")
     assert stratum_rows(card, 1) == stratum_rows(card)[:1]
+
+
+def test_of_a_detector_of_the_odd_it_is_told_which_bogus_it_brings_and_which_of_the_real():
+    share = {"value": 0.1, "low": 0.05, "high": 0.2}
+    odd = {
+        "real": 30,
+        "bogus": 29,
+        "bogus_among_the_oddest": {"value": 0.9, "low": 0.8, "high": 0.95},
+        "real_among_the_oddest": {"kind dark": share, "host star": {"value": None}},
+    }
+    assert judged_rows({"second_generator": {"simulated": odd}}) == [
+        ("bogus among the oddest tenth, simulated", "90.0 % (80.0 % to 95.0 %)"),
+        ("of the real, kind dark: among their oddest twentieth, simulated", "10.0 % (5.0 % to 20.0 %)"),
+        ("of the real, host star: among their oddest twentieth, simulated", "too few to tell"),
+        ("judged by, simulated", "30 real, 29 bogus"),
+    ]
