@@ -18,6 +18,7 @@ from astrid_tui.cli.invocation import (
     print_table,
     print_text,
     remark,
+    settings_of,
     storable,
     store_of,
 )
@@ -28,6 +29,7 @@ from core.vocabulary import ExitCode, ObservationState
 if TYPE_CHECKING:
     from core.database.store import Store
     from core.frames.queue_history import Happening
+    from core.settings import Settings
 
 app = typer.Typer(
     help="See the queue of frames; retry, drop and move them.", rich_markup_mode=None, no_args_is_help=True
@@ -45,6 +47,7 @@ FilterOption = Annotated[
         '"or" and parentheses for one or the other; may be repeated, then all hold.',
     ),
 ]
+MOST_READ = 100  # frames whose headers are read when they are queued again
 UNFINISHED = "state:queued,running,waiting,rejected,quarantined,dropped"
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
@@ -126,12 +129,22 @@ def retry(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Queue frames again as if they were new; done ones too, if they are named."""
+    """Queue frames again as if they were new; done ones too, if they are named.
+
+    A header that is read otherwise now than when its frame was ingested is told: `astrid ingest` comes first.
+    """
     from core.frames.queue import requeue
 
     store, by = store_of(context), person_of(context)
     chosen = _chosen(store, ids, filters, "retry", yes=yes)
-    _tell("queued again", chosen, requeue(store, chosen, by), _missing(store, ids), as_json=as_json)
+    changed = requeue(store, chosen, by)
+    others = _read_otherwise(store, settings_of(context), chosen)
+    for key, said in others.items():
+        remark(f"frame {key}: {said}")
+    if others:
+        remark("`astrid ingest` the files of these frames before `astrid run`: they go by what was read then")
+    more = {"read_otherwise": others} if others else {}
+    _tell("queued again", chosen, changed, _missing(store, ids), as_json=as_json, more=more)
 
 
 @app.command()
@@ -195,7 +208,25 @@ def _missing(store: Store, ids: list[int] | None) -> set[int] | None:
     return set(ids) - states(store, ids).keys() if ids else None
 
 
-def _tell(done: str, chosen: list[int], changed: int, missing: set[int] | None, *, as_json: bool) -> None:
+def _read_otherwise(store: Store, settings: Settings, chosen: list[int]) -> dict[int, str]:
+    """Of the first of some frames those that wait to be processed, and what is read otherwise of them."""
+    from core.frames.queue import rows_queued
+    from pipeline.intake.read_otherwise import read_otherwise
+
+    rows = rows_queued(store, chosen[:MOST_READ])
+    told = ((row.id or 0, read_otherwise(row, settings)) for row in rows if row.width is not None)
+    return {key: said for key, said in told if said is not None}
+
+
+def _tell(
+    done: str,
+    chosen: list[int],
+    changed: int,
+    missing: set[int] | None,
+    *,
+    as_json: bool,
+    more: dict[str, Any] | None = None,
+) -> None:
     """Tell what was done; that frames which were named stay as they are is a failure, all or in part."""
     there, trouble = len(chosen) - len(missing or ()), []
     if missing:
@@ -207,7 +238,7 @@ def _tell(done: str, chosen: list[int], changed: int, missing: set[int] | None, 
     code = ExitCode.DONE if not trouble else ExitCode.PARTIAL if changed else ExitCode.FAILED
     if as_json:
         failure = {"error": " ".join(trouble), "exit_code": int(code)} if trouble else {}
-        print_json({"matched": there, "changed": changed} | failure)
+        print_json({"matched": there, "changed": changed} | (more or {}) | failure)
     else:
         print_text(f"{changed} of {counted(len(chosen), 'frame')} {done}.")
     for said in trouble:

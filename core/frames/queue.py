@@ -130,6 +130,14 @@ def states(store: Store, ids: Iterable[int]) -> dict[int, str]:
     return dict(_states(store, ids, true()))
 
 
+def rows_queued(store: Store, ids: Sequence[int]) -> list[Observation]:
+    """Those of some frames, no more than `BATCH`, that wait for a worker."""
+    waits = col(Observation.state) == ObservationState.QUEUED.value
+    query = select(Observation).where(col(Observation.id).in_(ids), waits).order_by(col(Observation.id))
+    with store.read() as session:
+        return list(session.exec(query))
+
+
 def _states(store: Store, ids: Iterable[int], where: ColumnElement[bool]) -> Iterator[tuple[int, str]]:
     wanted = sorted(ids)
     with store.read() as session:

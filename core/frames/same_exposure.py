@@ -72,9 +72,15 @@ def has_same_header(row: Observation, kept: Mapping[str, Any]) -> bool:
 
     How its camera was read out, its gain among it, was not kept of frames of earlier times.
     """
+    return not differing(row, kept)
+
+
+def differing(row: Observation, kept: Mapping[str, Any]) -> list[str]:
+    """By what names of the store a frame is registered otherwise than another header has it."""
     names = _OF_CALIBRATION if row.state == ObservationState.CALIBRATION else _OF_THE_SKY
+    found = [name for name in names if getattr(row, name) != kept[name]]
     is_read_alike = row.readout is None or _pairs(row.readout) == _pairs(kept["readout"])
-    return is_read_alike and all(getattr(row, name) == kept[name] for name in names)
+    return found if is_read_alike else [*found, "readout"]
 
 
 def _is_of_one_time(mjd: float | None, other: float | None) -> bool:

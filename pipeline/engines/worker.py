@@ -38,6 +38,7 @@ from pipeline.energy.meter import EnergyMeter
 from pipeline.engines.signals import heed
 from pipeline.frame import FrameRefused
 from pipeline.intake.ingest import examine
+from pipeline.intake.read_otherwise import read_otherwise
 from pipeline.outcome_facts import known_objects
 from pipeline.process import process
 from pipeline.reference.prepare import prepare
@@ -137,6 +138,7 @@ class Worker:
                 if on_begin:
                     on_begin(FrameBegun(lease.observation_id, lease.observation.frame))
                 outcome = self._patiently(lambda: self._outcome(lease.observation))
+                outcome = self._told_of_reading(lease.observation, outcome)
                 if outcome.state == "failed":
                     heed()  # the frame did not break, somebody broke it off
                 state, reason = self._patiently(lambda: self._commit(lease, outcome))
@@ -215,6 +217,20 @@ class Worker:
             return FrameOutcome("rejected", "it can be read now: `astrid ingest` takes it")
         state = "failed" if same.state == ObservationState.QUARANTINED else "rejected"
         return FrameOutcome(state, same.reason)
+
+    def _told_of_reading(self, observation: Observation, outcome: FrameOutcome) -> FrameOutcome:
+        """What became of a frame, and whether ingest had read its header otherwise than it is read now."""
+        if outcome.state in {"failed", ObservationState.DROPPED} or observation.width is None:
+            return outcome
+        said = read_otherwise(observation, self.settings)
+        if said is None:
+            return outcome
+        told = (
+            f"{said[:1].upper()}{said[1:]}: `astrid queue retry {observation.id}`, then `astrid ingest` its"
+            " file before `astrid run`."
+        )
+        before = f"{outcome.reason.rstrip('.')}. " if outcome.reason else ""
+        return replace(outcome, reason=f"{before}{told}")
 
     def _commit(self, lease: Lease, outcome: FrameOutcome) -> tuple[str, str | None]:
         """Commit, and say in which state the frame is now."""

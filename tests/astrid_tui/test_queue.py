@@ -8,7 +8,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from sqlalchemy import update
 from sqlmodel import col, select
 
@@ -113,6 +115,29 @@ def test_a_failed_frame_is_found_understood_and_retried(astrid: Command, store: 
     assert (last["what"], last["by"]) == ("retried", "vera")
     assert again not in astrid("queue", "list")
     assert [row["id"] for row in astrid.json("queue", "list")["frames"]] == [first, second]
+
+
+def test_a_frame_whose_header_is_read_otherwise_now_is_told_to_be_ingested_first(
+    astrid: Command, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = fits.Header({"DATE-OBS": "2020-01-01T00:00:00", "EXPTIME": 10.0, "WHEEL2": "r"})
+    sky = np.random.default_rng(3).normal(1000.0, 20.0, (40, 50)).astype(np.float32)
+    fits.writeto(tmp_path / "a.fits", sky, header)
+    (frame,) = astrid.json("ingest", tmp_path / "a.fits")
+    quarantine(store)
+    assert "read_otherwise" not in astrid.json("queue", "retry", frame["id"])
+    quarantine(store)
+    monkeypatch.setenv("ASTRID_CAMERA__KEYWORDS", '{"FILTER": "WHEEL2"}')
+    told = astrid.json("queue", "retry", frame["id"])
+    assert (told["changed"], "filter r, not none" in told["read_otherwise"][str(frame["id"])]) == (1, True)
+    quarantine(store)
+    astrid("queue", "retry", frame["id"])
+    assert "`astrid ingest` the files of these frames before `astrid run`" in astrid.said
+    astrid.json("ingest", tmp_path / "a.fits")
+    with store.read() as session:
+        assert session.exec(select(Observation.filter)).one() == "r"
+    quarantine(store)
+    assert "read_otherwise" not in astrid.json("queue", "retry", frame["id"])
 
 
 def test_the_values_of_a_frame_stand_below_one_another(astrid: Command, store: Store) -> None:

@@ -493,6 +493,19 @@ def test_a_file_that_was_written_over_is_not_taken_for_what_it_was(
     assert run(settings).counts == {"done": 1}
 
 
+def test_a_frame_that_went_by_another_reading_of_its_header_tells_so(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline.engines.worker, "process", nothing)
+    camera = settings.camera.model_copy(update={"keywords": {"OBJECT": "INSTRUME"}})
+    summary = run(settings.model_copy(update={"camera": camera}), limit=1)
+    assert summary.counts == {"done": 1}
+    reason = summary.frames[0].reason or ""
+    assert reason.startswith("Its header is read otherwise now (field ")
+    assert "`astrid queue retry 1`, then `astrid ingest`" in reason
+    assert run(settings, limit=1).frames[0].reason is None
+
+
 def test_a_damaged_file_that_is_whole_now_is_done_when_it_is_retried(
     night: Night, sqlite_store: Store, tmp_path: Path
 ) -> None:
