@@ -160,8 +160,8 @@ def time_of(header: Header, exposure_s: float | None) -> float:
     is_middle = _OF_MIDDLE.search(said) is not None and _OF_START.search(said) is None
     mjd = mid_exposure(look, exposure_s or 0.0, is_middle=is_middle)
     if mjd is None:
-        if absurd := absurd_dates(look):
-            raise FrameRefused(f"the date of its header cannot be used: {absurd}")
+        if unusable := unusable_date(header):
+            raise FrameRefused(unusable)
         if damaged := unreadable_cards(header):
             raise FrameRefused(f"its header has no date that can be read: {damaged}")
         raise FrameRefused("its header has no date (DATE-OBS, MJD-OBS or JD)")
@@ -177,6 +177,12 @@ def date_doubts(header: Header, exposure_s: float | None) -> tuple[str, ...]:
     seconds = exposure_s or 0.0
     found = (contradiction(look, seconds), too_long(look, seconds), old_century(look), local)
     return tuple(each for each in found if each is not None)
+
+
+def unusable_date(header: Header) -> str | None:
+    """One sentence where a header has a date, and none that can be used."""
+    absurd = absurd_dates(partial(look_up, header))
+    return f"the date of its header cannot be used: {absurd}" if absurd else None
 
 
 def unknown_length(header: Header, exposure_s: float | None) -> str | None:

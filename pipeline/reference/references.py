@@ -21,6 +21,7 @@ from core.unfinished import part_beside, put
 from pipeline.calibration.calibrators import MastersFor
 from pipeline.calibration.overscan import remaining
 from pipeline.clock import StageClock
+from pipeline.files.doubts import doubts
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused
 from pipeline.intake.ingest import footprint
@@ -73,7 +74,7 @@ def from_file(
     FrameRefused
         The image cannot be used.
     """
-    measured = _measured(path, extension, settings, masters_for, band=band, field=field)
+    measured, told = _measured(path, extension, settings, masters_for, band=band, field=field)
     frame, zeropoint = measured.frame, measured.quality.zeropoint
     image = ReferenceImage(
         frame=frame,
@@ -86,7 +87,7 @@ def from_file(
         mag_system=measured.quality.mag_system,
     )
     if said is not None:
-        said.extend(frame.notes)
+        said.extend(told)
         if frame.exposure.filter is None:
             said.append("its header names no filter, and it serves frames without one alone: see --filter")
     return _kept(image, measured.fwhm, f"added from {frame.exposure.name}", settings)
@@ -160,7 +161,7 @@ def from_frames(
         name = ends[path] if extension is None else f"{ends[path]}[{extension}]"
         report(done, steps, name)
         try:
-            measured = _measured(path, extension, settings, masters_for, ends=ends)
+            measured, said_of_it = _measured(path, extension, settings, masters_for, ends=ends)
         except FrameRefused as refused:
             skipped[name] = str(refused)
             continue
@@ -171,7 +172,7 @@ def from_frames(
         frames.append(measured)
         told = measured.frame.exposure.name
         sources[told] = own[path] + told.removeprefix(ends[path])
-        for note in measured.frame.notes:
+        for note in said_of_it:
             notes.setdefault(note, []).append(name)
     if said is not None:
         said.extend(f"{_several(names)}: {note}" for note, names in notes.items())
@@ -221,7 +222,8 @@ def _measured(
     band: str | None = None,
     field: str | None = None,
     ends: Ends | None = None,
-) -> Measured:
+) -> tuple[Measured, tuple[str, ...]]:
+    """A frame of a reference, and what is to be said of it, as of a new one."""
     raw = read_frame(path, extension, settings.camera.keywords)
     said = raw.exposure
     exposure = replace(
@@ -234,7 +236,8 @@ def _measured(
     height, width = raw.data.shape
     part = remaining(raw.header, (height, width))
     masters = masters_for(raw.exposure, (height, width), part) if masters_for else None
-    return measure(raw, masters, settings, StageClock())
+    measured = measure(raw, masters, settings, StageClock())
+    return measured, tuple(dict.fromkeys((*doubts(raw), *measured.frame.notes, *measured.remarks)))
 
 
 def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settings) -> ReferenceFacts:

@@ -48,3 +48,21 @@ def test_one_that_cannot_be_used_stops_none_of_the_others(astrid, deep, chips, t
 def test_a_folder_is_for_another_command(astrid, tmp_path):
     astrid("reference", "add", tmp_path, code=1)
     assert "`astrid reference build` makes references of the frames in one" in astrid.said
+
+
+def test_what_is_doubtful_by_its_header_is_told_as_of_a_new_frame(astrid, deep):
+    with fits.open(deep, mode="update") as hdus:
+        hdus[0].header.rename_keyword("FILTER", "WHEEL2")
+        del hdus[1].header["EXPTIME"]
+    astrid("reference", "add", f"{deep}[CCD1]")
+    length = "warning: its header has no exposure time (EXPTIME), so its time is that of its start"
+    wheel = "names no filter by a known word, but has WHEEL2"
+    assert length in astrid.said
+    assert wheel in astrid.said
+    astrid("reference", "add", f"{deep}[CCD2]", "--filter", "r")
+    assert length not in astrid.said
+    assert wheel not in astrid.said
+    with fits.open(deep, mode="update") as hdus:
+        hdus[0].header["MJD-OBS"] = 9.9e9
+    astrid("reference", "add", f"{deep}[CCD3]", "--filter", "r")
+    assert "warning: the date of its header cannot be used: " in astrid.said

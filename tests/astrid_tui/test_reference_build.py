@@ -228,3 +228,12 @@ def test_chips_that_no_wcs_tells_apart_are_told_of(astrid, mosaic):
                 del image.header["CTYPE*"]
     astrid("reference", "build", mosaic)
     assert "3 references of field M 31, filter r have no WCS: frames find theirs by field" in astrid.said
+
+
+def test_what_is_doubtful_by_the_headers_of_frames_is_told_once_of_all(astrid, mosaic):
+    for path in sorted(mosaic.iterdir()):
+        with fits.open(path, mode="update") as hdus:
+            del hdus[1].header["EXPTIME"]
+    astrid("reference", "build", *(f"{path}[1]" for path in sorted(mosaic.iterdir())))
+    told = "warning: exp0.fits[1] and 1 more: its header has no exposure time (EXPTIME), so its time is that"
+    assert astrid.said.count(told) == 1
