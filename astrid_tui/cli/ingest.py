@@ -11,12 +11,12 @@ import typer
 from astrid_tui.cli.invocation import (
     JsonOption,
     print_json,
-    print_table,
     print_text,
     progress_bar,
     settings_of,
     store_of,
 )
+from astrid_tui.cli.reasons import print_reasons
 from core.text import counted, safe_text
 from core.vocabulary import ExitCode, ObservationState
 
@@ -70,9 +70,7 @@ def ingest(
         print_text(told or "No FITS files and no alert packets there.")
         _tell_alerts([record for record in records if "alerts" in record])
         if refused:
-            print_table(
-                ("frame", "state", "reason"), [(r["frame"], r["state"], r["reason"]) for r in refused]
-            )
+            print_reasons([(r["frame"], r["state"], r["reason"]) for r in refused])
     if records and all(record["reason"] == NOT_THERE for record in records):
         raise typer.Exit(ExitCode.FAILED)
     if any(record["state"] in REFUSED or _refused_alerts(record) for record in records):

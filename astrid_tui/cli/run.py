@@ -13,7 +13,6 @@ from astrid_tui.cli.invocation import (
     JsonOption,
     must_write,
     print_json,
-    print_table,
     print_text,
     progress_bar,
     remark,
@@ -21,6 +20,7 @@ from astrid_tui.cli.invocation import (
     store_of,
 )
 from astrid_tui.cli.queue import advise
+from astrid_tui.cli.reasons import print_reasons
 from core.errors import AstridError
 from core.vocabulary import ExitCode, ObservationState
 
@@ -245,10 +245,7 @@ def _tell(
         print_text(f"Interrupted: {counts or 'no frame done'} in {summary.seconds:.1f} s{_left(context)}")
     else:
         print_text(f"{counts or 'Nothing was due'} in {summary.seconds:.1f} s")
-    troubled = [frame for frame in frames if frame["reason"]]
-    if troubled:
-        rows = [(frame["frame"], frame["state"], frame["reason"]) for frame in troubled]
-        print_table(("frame", "state", "reason"), rows)
+    print_reasons([(frame["frame"], frame["state"], frame["reason"]) for frame in frames])
     advise(frame["state"] for frame in frames)
 
 

@@ -14,7 +14,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
-from core.text import counted
+from core.text import SENTENCES, counted, safe_text
 
 
 def _depth(frame: dict[str, Any]) -> str | None:
@@ -38,6 +38,7 @@ def status(
     """Show the queue by state, how fast it goes, watched folders and what became of each frame."""
     from core.operations.standing import of_intake
     from core.operations.status import status as read_status
+    from core.operations.told_once import told_once
 
     store, cadence_s = store_of(context, read_only=True), settings_of(context).camera.cadence_s or None
     report = read_status(store, limit=limit, after=after)
@@ -51,6 +52,7 @@ def status(
     _tell_intake(report["intake"])
     if not report["frames"]:
         return
+    told = told_once((each["frame"], each["state"], each["reason"]) for each in report["frames"])
     rows = [
         (
             frame["id"],
@@ -61,9 +63,9 @@ def status(
             round(sum(frame["seconds"].values()), 1) or None,
             frame["seeing_px"] and round(frame["seeing_px"], 2),
             _depth(frame),
-            frame["reason"],
+            reason,
         )
-        for frame in report["frames"]
+        for frame, reason in zip(report["frames"], told.reasons, strict=True)
     ]
     headings = (
         "id", "frame", "state", "candidates", "dropped", "seconds", "seeing px", "half found at", "reason"
@@ -71,6 +73,8 @@ def status(
     print_table(
         headings, rows, least=(("seconds",), ("dropped",), ("seeing px",), ("half found at",), ("frame",))
     )
+    for line in told.lines:
+        print_text(safe_text(f"of the frames above {line}", SENTENCES))
     _tell_dropped([frame["dropped"] for frame in report["frames"]])
     if report["next"] is not None:
         print_text(f"more: astrid status --after {report['next']}")

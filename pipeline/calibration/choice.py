@@ -143,7 +143,10 @@ def _of_other_filters(flats: Sequence[Calibrator], band: str | None) -> str:
     """One sentence: none of a camera's flats is of a frame's filter."""
     of = sorted({one.exposure.filter or "no filter" for one in flats})
     told = ", ".join(of[:MOST_NAMED]) + (" ..." if len(of) > MOST_NAMED else "")
-    return f"no flat of its filter ({band or 'none'}) is there: those of its camera are of {told}"
+    said = f"no flat of its filter ({band or 'none'}) is there: those of its camera are of {told}"
+    if any(one.exposure.filter is None for one in flats):
+        said += " (a flat whose header names none serves frames without one alone)"
+    return said
 
 
 def _by_length(darks: Sequence[Calibrator]) -> Iterable[list[Calibrator]]:

@@ -21,7 +21,7 @@ from core.vocabulary import FrameKind, ObservationState
 from pipeline.files.doubts import doubts
 from pipeline.files.fits_files import read_frames
 from pipeline.files.fits_selection import Refusal
-from pipeline.files.headers import time_of
+from pipeline.files.headers import filter_doubt, time_of
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
 SUFFIXES = tuple(
@@ -109,6 +109,8 @@ def _facts(raw: RawFrame, content: str, path: str, settings: Settings) -> Observ
     state, reason = ObservationState.QUEUED, None
     if exposure.kind is not FrameKind.SCIENCE:
         state = ObservationState.CALIBRATION
+        if exposure.kind is FrameKind.FLAT and exposure.filter is None:
+            reason = filter_doubt(raw.header)
     elif exposure.mjd is None:
         state, reason = ObservationState.REJECTED, _why_no_time(raw)
     else:

@@ -115,6 +115,16 @@ def test_a_frame_whose_camera_has_flats_of_other_filters_alone_is_told_of_it(ban
     assert choose(flats[3:], replace(SCIENCE, filter="i"), SHAPE).notes == ()
 
 
+@pytest.mark.parametrize("band", [None, "r"])
+def test_a_flat_whose_header_names_no_filter_serves_frames_without_one_alone(band):
+    flats = [calibrator(FrameKind.FLAT, n, filter=None) for n in range(3)]
+    choice = choose(flats, replace(SCIENCE, filter=band), SHAPE)
+    assert bool(choice.calibrators) == (band is None)
+    rule = "of no filter (a flat whose header names none serves frames without one alone)"
+    told = f"no flat of its filter (r) is there: those of its camera are {rule}"
+    assert choice.notes == (() if band is None else (told,))
+
+
 @pytest.mark.parametrize(
     ("own", "of", "told"),
     [

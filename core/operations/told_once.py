@@ -1,0 +1,84 @@
+"""What is said alike of many frames, as of all of a night: told once, and not with each of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from core.operations.causes import pattern_of
+from core.vocabulary import ObservationState
+
+MANY = 3  # frames
+# Between sentences of a processed frame, and of an ingested one.
+_BETWEEN = re.compile(r"(?<=\.) (?=[A-Z0-9])|(?<=;) ")
+# Why a frame cannot be used stays with it: these say what is to be known of one that is.
+_USED = (ObservationState.DONE, ObservationState.QUEUED, ObservationState.CALIBRATION)
+
+
+@dataclass(frozen=True, slots=True)
+class ToldOnce:
+    """The reasons of some frames.
+
+    Attributes
+    ----------
+    lines : list of str
+        One for each sentence that is said of many of them.
+    reasons : list of str or None
+        Of each frame, in their order, the rest.
+    """
+
+    lines: list[str]
+    reasons: list[str | None]
+
+
+@dataclass(slots=True)
+class _Said:
+    frames: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+
+    @property
+    def line(self) -> str:
+        differ = len(set(self.sentences)) > 1
+        whose = f", in the numbers of {self.frames[0]}" if differ else ""
+        return f"{len(self.frames)} frames{whose}: {self.sentences[0]}"
+
+
+def told_once(frames: Iterable[tuple[str, str, str | None]]) -> ToldOnce:
+    """Tell apart what is said of many frames, be it with other numbers, and of few.
+
+    Parameters
+    ----------
+    frames : iterable of (str, str, str or None)
+        Of each its name, its state and its reason.
+    """
+    split = [(name, reason, _sentences(state, reason)) for name, state, reason in frames]
+    said: dict[str, _Said] = {}
+    for name, _, sentences in split:
+        for pattern, sentence in {pattern_of(each, name): each for each in sentences or ()}.items():
+            one = said.setdefault(pattern, _Said())
+            one.frames.append(name)
+            one.sentences.append(sentence)
+    many = {pattern: one for pattern, one in said.items() if len(one.frames) >= MANY}
+    return ToldOnce(
+        [one.line for one in many.values()],
+        [
+            reason
+            if sentences is None
+            else _joined([each for each in sentences if pattern_of(each, name) not in many])
+            for name, reason, sentences in split
+        ],
+    )
+
+
+def _sentences(state: str, reason: str | None) -> Sequence[str] | None:
+    """What is said of a frame that is of use; none of one that is not."""
+    if not reason or state not in _USED:
+        return None
+    return [each.rstrip(";") for each in _BETWEEN.split(reason)]
+
+
+def _joined(sentences: Sequence[str]) -> str | None:
+    if not sentences:
+        return None
+    return (" " if sentences[0].endswith(".") else "; ").join(sentences)

@@ -1,0 +1,44 @@
+"""What is said alike of many frames is told once; what is said of few, or of no use, stays with them."""
+
+import pytest
+
+from core.operations.told_once import MANY, told_once
+
+GAIN = "Gain unknown: {} electrons per data unit assumed from the sky's noise."
+FLAT = "No flat of its filter (r) is there: those of its camera are of no filter."
+OWN = "30% of it are much darker than the rest."
+
+
+def frames(*reasons, state="done"):
+    return [(f"f{number}.fits", state, reason) for number, reason in enumerate(reasons)]
+
+
+def test_a_sentence_of_all_frames_is_told_once_and_each_keeps_its_own():
+    told = told_once(frames(FLAT, f"{FLAT} {OWN}", FLAT, None))
+    assert told.lines == [f"3 frames: {FLAT}"]
+    assert told.reasons == [None, OWN, None, None]
+
+
+def test_sentences_that_differ_in_numbers_are_one_in_those_of_the_first():
+    told = told_once(frames(*(GAIN.format(gain) for gain in (1.5, 1.6, 1.52))))
+    assert told.lines == [f"3 frames, in the numbers of f0.fits: {GAIN.format(1.5)}"]
+    assert told.reasons == [None] * 3
+
+
+def test_sentences_of_ingest_are_told_apart_too():
+    said = [f"its WCS is left out; its time is local{end}" for end in ("", "", "; it is old")]
+    told = told_once(frames(*said, state="queued"))
+    assert told.lines == ["3 frames: its WCS is left out", "3 frames: its time is local"]
+    assert told.reasons == [None, None, "it is old"]
+
+
+@pytest.mark.parametrize("count", [1, MANY - 1])
+def test_what_is_said_of_few_stays_with_them(count):
+    told = told_once(frames(*[f"{FLAT} {OWN}"] * count, None, None))
+    assert (told.lines, told.reasons) == ([], [f"{FLAT} {OWN}"] * count + [None, None])
+
+
+@pytest.mark.parametrize("state", ["rejected", "quarantined", "waiting"])
+def test_why_frames_are_of_no_use_stays_with_each(state):
+    told = told_once(frames("it has no stars", "it has no stars", "it has no stars", state=state))
+    assert (told.lines, told.reasons) == ([], ["it has no stars"] * 3)
