@@ -8,12 +8,20 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, text
 from sqlmodel import Session, col
 
-from core.database.tables import Candidate, Difference, ForcedFlux, SurveyFlux
+from core.database.tables import (
+    Candidate,
+    CandidateMatch,
+    Difference,
+    ForcedFlux,
+    SkyObject,
+    SurveyFlux,
+    known_status,
+)
 from core.magnitudes import MAG_PER_RELATIVE_ERROR, UPPER_LIMIT_SIGMA
-from core.vocabulary import OWN, FluxKind
+from core.vocabulary import OWN, FluxKind, Label
 
 MAX_POINTS = 2000  # the newest of each kind
 
@@ -85,21 +93,48 @@ def light_curve(
 ) -> tuple[LightCurvePoint, ...]:
     """All points of an object or more in order of time: detections, forced fluxes, what surveys tell.
 
-    Forced fluxes are those of current differences.
+    Forced fluxes are those of current differences. A body that moves was elsewhere before and after it was
+    detected: of one there are detections alone.
     """
+    detected = list(detections)
+    moving = _moving(db, object_ids, detected)
+    staying = [key for key in object_ids if key not in moving]
     query = (
         select(ForcedFlux, col(Difference.m50), col(Difference.reference_id))
         .join(Difference, col(ForcedFlux.difference_id) == col(Difference.id))
-        .where(col(ForcedFlux.sky_object_id).in_(object_ids), col(Difference.is_current).is_(True))
+        .where(col(ForcedFlux.sky_object_id).in_(staying), col(Difference.is_current).is_(True))
         .order_by(col(ForcedFlux.mjd).desc())
         .limit(MAX_POINTS)
     )
-    detected = list(detections)
     references = _references(db, detected)
     points = [_detected(row, references.get(row.difference_id or 0)) for row in detected]
     points += [forced_point(row, m50, reference) for row, m50, reference in db.execute(query)]
-    points += [_told(row) for row in _survey_fluxes(db, object_ids, detected)]
+    points += [
+        _told(row)
+        for row in _survey_fluxes(db, object_ids, detected)
+        if row.sky_object_id not in moving or row.kind == FluxKind.DETECTION
+    ]
     return tuple(sorted(points, key=lambda point: point.mjd))
+
+
+def _moving(db: Session, object_ids: Sequence[int], detected: Sequence[Candidate]) -> set[int]:
+    """Those of some objects that move: by a tracklet, by a verdict, or as a known body at each detection."""
+    query = select(col(SkyObject.id)).where(
+        col(SkyObject.id).in_(object_ids),
+        or_(
+            col(SkyObject.moving).is_(True),
+            col(SkyObject.tracklet_id).is_not(None),
+            col(SkyObject.review_label) == Label.MOVING.value,
+        ),
+    )
+    found = {key or 0 for key in db.scalars(query)}
+    at_bodies = select(col(CandidateMatch.candidate_id)).where(
+        col(CandidateMatch.candidate_id).in_([row.id for row in detected]),
+        text(f"{known_status('solar_system', db.get_bind().dialect.name)} = 'match'"),
+    )
+    bodies = set(db.scalars(at_bodies))
+    of_others = {row.sky_object_id for row in detected if row.id not in bodies}
+    return found | ({row.sky_object_id or 0 for row in detected} - of_others)
 
 
 def _references(db: Session, detected: Sequence[Candidate]) -> dict[int, int]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from core.database.tables import Candidate, Difference, ForcedFlux
+from core.database.tables import Candidate, Difference, ForcedFlux, SurveyFlux
 from core.objects.curve_table import curve_row
+from core.objects.known import write_known
 from core.objects.light_curve import current_detections, light_curve
+from core.vocabulary import FluxKind
 from tests.core.rows import add_candidate, add_difference, add_object
 
 TWENTIETH_AB_NJY = 3631e9 * 1e-8  # 3631 Jy is magnitude 0
@@ -53,3 +55,50 @@ def test_each_epoch_tells_what_was_subtracted_from_its_frame(store):
     assert [(each["candidate"], each["reference"]) for each in map(curve_row, points)] == [
         (seen[0], references[0]), (seen[1], references[1]), (alert, None), (None, references[2])
     ]  # fmt: skip
+
+
+def tells_more(store, **facts) -> tuple[int, int]:
+    """An object with a detection, a forced flux of another frame, and what a survey tells; both keys."""
+    sky_object = add_object(store, **facts)
+    (_, first), (_, second) = (add_difference(store, f"{name}.fits") for name in "ab")
+    seen = add_candidate(store, sky_object, mjd=60000.0, difference_id=first)
+    with store.write() as session:
+        flux = {"flux": 1.0, "flux_err": 9.0, "flux_unit": "electron"}
+        session.add(ForcedFlux(difference_id=second, sky_object_id=sky_object, mjd=59999.0, **flux))
+        for day, kind in (
+            (59990.0, FluxKind.DETECTION),
+            (59991.0, FluxKind.LIMIT),
+            (59992.0, FluxKind.FORCED),
+        ):
+            told = {"source": "ztf", "external_id": str(day), "mjd": day, "kind": kind}
+            session.add(SurveyFlux(sky_object_id=sky_object, **told, **flux))
+    return sky_object, seen
+
+
+def curve_of(store, sky_object: int) -> list[tuple[float, bool]]:
+    with store.read() as session:
+        points = light_curve(session, [sky_object], current_detections(session, sky_object))
+    return [(point.mjd, point.is_limit) for point in points]
+
+
+def test_before_its_discovery_what_stays_has_limits(sqlite_store):
+    sky_object, _ = tells_more(sqlite_store)
+    assert curve_of(sqlite_store, sky_object) == [
+        (59990.0, False), (59991.0, True), (59992.0, True), (59999.0, True), (60000.0, False)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("facts", [{"moving": True}, {"review_label": "moving", "review_state": "real"}])
+def test_of_a_body_that_moves_there_is_no_limit_where_it_was_not(sqlite_store, facts):
+    sky_object, _ = tells_more(sqlite_store, **facts)
+    assert curve_of(sqlite_store, sky_object) == [(59990.0, False), (60000.0, False)]
+
+
+def test_a_known_body_moves_but_what_was_seen_apart_from_it_too_does_not(store):
+    sky_object, seen = tells_more(store)
+    body = {"solar_system": {"status": "match", "name": "(433) Eros", "catalog": "MPC"}}
+    with store.write() as session:
+        write_known(session, {seen: body}, "now")
+    assert curve_of(store, sky_object) == [(59990.0, False), (60000.0, False)]
+    add_candidate(store, sky_object, mjd=60003.0)
+    assert len(curve_of(store, sky_object)) == 6
