@@ -14,11 +14,11 @@ from astrid_tui.cli.invocation import (
     must_write,
     print_json,
     progress_bar,
-    remark,
     settings_of,
     store_of,
 )
 from astrid_tui.cli.models_kept import NoSyncOption, print_training, tell_mlflow_of, version_of
+from astrid_tui.cli.models_labels import agreed_on, tell_learnt
 from astrid_tui.cli.models_options import (
     FIELDS,
     MOST_FIELDS,
@@ -37,10 +37,8 @@ from core.database.keys import key_in
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
-    from core.settings import Settings
     from pipeline.classify.model_file import ModelFile
     from pipeline.training.candidate_run import CandidateRun, Tuning
-    from pipeline.training.examples import Examples
 
 STEPS, WIDTH = 4000, 16
 
@@ -244,7 +242,7 @@ def _trained(
     settings = settings_of(context)
     if output is not None and output.exists():
         raise typer.BadParameter(f"{output} is there already", param_hint="--output")
-    labelled = _labelled(context, settings) if labels and not resume else None
+    labelled = agreed_on(context, settings) if labels and not resume else None
     models = models_to_learn_with(context, settings) if wanted.simulates else None
     try:
         with until_stopped() as stopped, progress_bar("Training", quiet=quiet) as report:
@@ -253,12 +251,8 @@ def _trained(
         raise without_torch(missing) from None
     told: dict[str, Any] = training.record() | {"version": None}
     if training.digest is not None:
-        from core.models.trainings import MODEL
-        from pipeline.classify.model_file import read as model_file
-
         if labelled is not None:
-            learnt = model_file(training.folder / MODEL).description.trained["labelled"]
-            remark(f"{learnt} labelled candidates were learnt from besides.")
+            tell_learnt(training)
         if output is not None:
             copy_out(training, output)
         told["version"] = version_of(context, training)
@@ -286,19 +280,3 @@ def _model(context: typer.Context, version: str, option: str) -> ModelFile:
         raise typer.BadParameter("it is the number of a version, or `shipped`", param_hint=option)
     with closing(store_of(context, read_only=True)) as store:
         return read(fetch(store, settings_of(context), "realbogus", number))
-
-
-def _labelled(context: typer.Context, settings: Settings) -> Examples | None:
-    """What reviewers agree on; none without a store. Where there is nothing, it is told why."""
-    from core.database.store_errors import StoreMissing
-    from core.review.agreed import agreed_objects, why_none
-    from pipeline.training.label_examples import of_labels
-
-    try:
-        with closing(store_of(context, read_only=True)) as store:
-            found = of_labels(store, settings.review, settings.site)
-            if found is None and not agreed_objects(store, settings.review):
-                remark(f"No verdict is learnt from: {why_none(store, settings.review)}.")
-            return found
-    except StoreMissing:
-        return None

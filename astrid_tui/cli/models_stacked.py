@@ -15,11 +15,13 @@ from astrid_tui.cli.invocation import (
     settings_of,
 )
 from astrid_tui.cli.models_kept import NoSyncOption, print_training, tell_mlflow_of, version_of
+from astrid_tui.cli.models_labels import agreed_on, tell_learnt
 from astrid_tui.cli.models_options import (
     FIELDS,
     MOST_FIELDS,
     ExamplesOption,
     FieldsOption,
+    LabelsOption,
     OutputOption,
     SeedOption,
     free_outdated,
@@ -38,6 +40,7 @@ def outliers(
     context: typer.Context,
     examples: ExamplesOption = None,
     fields: FieldsOption = FIELDS,
+    labels: LabelsOption = True,
     seed: SeedOption = 1,
     output: Annotated[
         Path | None,
@@ -48,17 +51,24 @@ def outliers(
 ) -> None:
     """Fit the isolation forest and the one-class machine on what real sources look like.
 
+    Those of simulated fields, and those that reviewers agree are real.
+
     Each becomes a new version, which tells what is odd once it is promoted.
     """
+    from pipeline.training.candidate_run import CandidateRun
     from pipeline.training.stacked_run import run_outliers
     from pipeline.training.stopping import until_stopped
 
     must_write(context)
     settings = settings_of(context)
     _refuse_existing(output)
+    labelled = agreed_on(context, settings) if labels else None
     models: Models = models_to_learn_with(context, settings) if examples is None else {}
+    wanted = CandidateRun("tree", examples, fields, seed)
     with until_stopped() as stopped, progress_bar("Fitting", quiet=as_json) as report:
-        done = run_outliers(settings, models, examples, fields, seed, report, stopped)
+        done = run_outliers(settings, models, wanted, report, stopped, labelled)
+    if labelled is not None and done[0].digest is not None:
+        tell_learnt(done[0])
     if output is not None:
         for training in done:
             _copy_out(training, output / training.name)

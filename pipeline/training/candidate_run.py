@@ -156,7 +156,7 @@ def run(
     with Recording(settings, wanted.name, parameters) as recording:
         if labelled is not None and wanted.name == "realbogus" and tuning is None:
             example_sets.write(labelled, recording.folder / LABELLED)  # labels may change before it goes on
-        found = _all_examples(settings, wanted, labelled, report, stopped, models or {})
+        found = all_examples(settings, wanted, labelled, report, stopped, models or {})
         if found is None:
             recording.stopped(STOPPED_EARLY)
         else:
@@ -185,7 +185,7 @@ def _go_on(
         raise AstridError(f"training {before.key} was begun {which}: begin anew without --resume")
     kept = before.folder / LABELLED
     labelled = example_sets.read(kept) if kept.exists() else None
-    found = _all_examples(settings, wanted, labelled, report, stopped, models)
+    found = all_examples(settings, wanted, labelled, report, stopped, models)
     if found is None:
         return before
     if found.digest != before.parameters.get("examples_sha256"):
@@ -220,7 +220,7 @@ def _ended(recording: Recording) -> Training:
     return training
 
 
-def _all_examples(
+def all_examples(
     settings: Settings,
     wanted: CandidateRun,
     labelled: Examples | None,
@@ -228,6 +228,7 @@ def _all_examples(
     stopped: Callable[[], bool],
     models: Models,
 ) -> Examples | None:
+    """Those that are made or given, and what is labelled after them; none where making was stopped."""
     parts = [] if labelled is None else [labelled]
     if wanted.examples is not None or wanted.fields:
         made_of = examples_of(settings, wanted, report, stopped, models)

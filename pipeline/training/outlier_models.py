@@ -14,7 +14,7 @@ from pipeline.classify.model_file import Arrays, Description, write
 from pipeline.classify.scorers import Inputs
 from pipeline.training import outlier_axes, outliers_train
 from pipeline.training.candidate_models import Trained, split
-from pipeline.training.examples import AT_ONCE, REAL, Examples
+from pipeline.training.examples import AT_ONCE, LABELLED, REAL, Examples
 from pipeline.training.outlier_scorecard import of_held_out
 from pipeline.training.outliers_train import OutlierOptions
 from pipeline.training.remembered import seen
@@ -73,6 +73,7 @@ def train_outliers(kind: str, examples: Examples, options: OutlierOptions, folde
         trained={
             "options": options.record(),
             "examples": len(usual),
+            "labelled": int(np.count_nonzero(ours.source[real] == LABELLED)),
             "examples_sha256": examples.digest,
             "metrics": metrics,
             "fitted_on": "real examples alone: what is said is a rank among them",

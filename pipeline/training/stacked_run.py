@@ -19,7 +19,7 @@ from pipeline.training.candidate_run import (
     STOPPED_EARLY,
     CandidateRun,
     Report,
-    examples_of,
+    all_examples,
     source_of,
 )
 from pipeline.training.detected import taking_part
@@ -35,30 +35,40 @@ from pipeline.training.seeds import of_ensemble
 def run_outliers(
     settings: Settings,
     models: Models,
-    examples: Path | None,
-    fields: int,
-    seed: int,
+    wanted: CandidateRun,
     report: Report,
     stopped: Callable[[], bool],
+    labelled: Examples | None = None,
 ) -> list[Training]:
     """Fit both detectors, each as a training of its own; the first alone where that was stopped.
 
     The U-Net of the models takes part in the detection in simulated fields, if the settings let it.
+
+    Parameters
+    ----------
+    settings : Settings
+    models : mapping of str to (Path, str or None)
+        Those in use.
+    wanted : CandidateRun
+        Of what is learnt, and by which seed.
+    report : callable
+    stopped : callable
+    labelled : Examples, optional
+        What reviewers agree on, to be learnt from besides.
 
     Raises
     ------
     AstridError
         There is too little to learn from.
     """
-    options = OutlierOptions(seed=seed)
-    wanted = CandidateRun("tree", examples, fields, seed)
+    options = OutlierOptions(seed=wanted.seed)
     parameters = options.record() | source_of(settings, wanted, models)
     done: list[Training] = []
     found: Examples | None = None
     for number, kind in enumerate(ODD_BY):
         with Recording(settings, kind, parameters) as recording:
             if found is None:
-                found = examples_of(settings, wanted, report, stopped, models)
+                found = all_examples(settings, wanted, labelled, report, stopped, models)
             if found is None:
                 recording.stopped(STOPPED_EARLY)
             else:

@@ -1,0 +1,53 @@
+"""Trainings learn of what reviewers agree on in the store, and say so."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from core.database.store import open_store
+from core.review.verdicts import decide
+from core.vocabulary import Label
+from pipeline.training import examples as example_sets
+from tests.astrid_tui.command import Command
+from tests.builders import add_night
+from tests.pipeline.toy_models import blobs
+
+
+@pytest.fixture
+def astrid(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ASTRID_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, capsys.readouterr)
+
+
+@pytest.fixture
+def agreed(astrid, tmp_path):
+    """A store in which two reviewers agree that a candidate is real."""
+    astrid("init")
+    with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
+        add_night(store, objects=2, epochs=1)
+        for who in ("ada", "bob"):
+            decide(store, session=who, reviewer=who, candidate_id=1, label=Label.REAL, shown={})
+
+
+def test_detectors_of_the_odd_learn_of_labels_unless_they_shall_not(astrid, tmp_path, agreed):
+    example_sets.write(blobs(400), tmp_path / "examples.npz")
+    words = ("models", "train", "outliers", "--no-sync", "--examples", tmp_path / "examples.npz")
+    without = astrid.json(*words, "--no-labels")
+    assert "labelled" not in astrid.said
+    told = astrid.json(*words)
+    assert "1 labelled candidates were learnt from besides" in astrid.said
+    for one, other in zip(without, told, strict=True):
+        assert one["parameters"]["examples_sha256"] != other["parameters"]["examples_sha256"]
+        card = astrid.json("models", "card", other["name"], other["version"])
+        assert card["description"]["trained"]["labelled"] == 1
+
+
+def test_where_nothing_is_agreed_on_it_is_told_why(astrid, tmp_path):
+    astrid("init")
+    example_sets.write(blobs(400), tmp_path / "examples.npz")
+    astrid("models", "train", "outliers", "--no-sync", "--examples", tmp_path / "examples.npz")
+    assert "No verdict is learnt from: nothing was judged real or bogus yet" in astrid.said
