@@ -13,17 +13,24 @@ if TYPE_CHECKING:
     from core.models.trainings import Training
     from core.settings import Settings
     from pipeline.training.examples import Examples
+    from pipeline.training.scored_fields import Scored
 
 
 def agreed_on(context: typer.Context, settings: Settings) -> Examples | None:
     """What reviewers agree on; none without a store. Where there is nothing, it is told why."""
+    found = agreed_and_seen(context, settings, None)
+    return None if found is None else found.examples
+
+
+def agreed_and_seen(context: typer.Context, settings: Settings, network: str | None) -> Scored | None:
+    """The same, with what a U-Net, known by its digest, said of each."""
     from core.database.store_errors import StoreMissing
     from core.review.agreed import agreed_objects, why_none
-    from pipeline.training.label_examples import of_labels
+    from pipeline.training.label_examples import scored_labels
 
     try:
         with closing(store_of(context, read_only=True)) as store:
-            found = of_labels(store, settings.review, settings.site)
+            found = scored_labels(store, settings.review, settings.site, network)
             if found is None and not agreed_objects(store, settings.review):
                 remark(f"No verdict is learnt from: {why_none(store, settings.review)}.")
             return found
@@ -38,3 +45,24 @@ def tell_learnt(training: Training) -> None:
 
     learnt = read(training.folder / MODEL).description.trained["labelled"]
     remark(f"{learnt} labelled candidates were learnt from besides.")
+
+
+def tell_weighed(training: Training) -> None:
+    """Say how many labelled candidates an ensemble was weighed by, and why by no others."""
+    told = training.parameters.get("labels")
+    if not told:
+        return
+    said = [
+        f"{told['weighed_by']} labelled candidates of {told['objects']} objects can be weighed by besides"
+    ]
+    if told["learnt"]:
+        said.append(f"{told['learnt']} are left out because a member learnt of them")
+    if told["unknown"]:
+        said.append(f"{told['unknown']} are left out because a member does not tell what it learnt of")
+    if told["without_unet"]:
+        said.append(
+            f"{told['without_unet']} count where the U-Net is silent: this one did not see their frames"
+        )
+    if told["is_too_few"]:
+        said.append("they are of too few real or bogus objects, so fields alone weigh")
+    remark(f"{'; '.join(said)}.")

@@ -15,7 +15,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
 )
 from astrid_tui.cli.models_kept import NoSyncOption, print_training, tell_mlflow_of, version_of
-from astrid_tui.cli.models_labels import agreed_on, tell_learnt
+from astrid_tui.cli.models_labels import agreed_and_seen, agreed_on, tell_learnt, tell_weighed
 from astrid_tui.cli.models_options import (
     FIELDS,
     MOST_FIELDS,
@@ -80,16 +80,18 @@ def ensemble(
     fields: Annotated[
         int, typer.Option(min=4, max=MOST_FIELDS, help="Simulated fields to weigh on.")
     ] = ENSEMBLE_FIELDS,
+    labels: LabelsOption = True,
     seed: SeedOption = 1,
     output: OutputOption = None,
     no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Weigh the models in use against each other, on simulated fields that none was trained on.
+    """Weigh the models in use against each other, on simulated fields and labels that none was trained on.
 
     What is made becomes a new version, which scores once it is promoted. Weigh again after a promotion of
     one of its members.
     """
+    from pipeline.training.detected import taking_part
     from pipeline.training.stacked_run import run_ensemble
     from pipeline.training.stopping import until_stopped
 
@@ -97,8 +99,12 @@ def ensemble(
     settings = settings_of(context)
     _refuse_existing(output)
     models = models_to_learn_with(context, settings)
+    network = taking_part(settings, models)
+    digest = None if network is None else network.digest
+    labelled = agreed_and_seen(context, settings, digest) if labels else None
     with until_stopped() as stopped, progress_bar("Weighing", quiet=as_json) as report:
-        done = run_ensemble(settings, models, fields, seed, report, stopped)
+        done = run_ensemble(settings, models, fields, seed, report, stopped, labelled)
+    tell_weighed(done)
     if output is not None:
         _copy_out(done, output)
     _tell(context, [done], no_sync=no_sync, as_json=as_json)

@@ -227,9 +227,13 @@ class Classifier:
 
 def _given(candidates: Sequence[Scorable], name: str) -> Array:
     """Log-odds of scores that candidates have; NaN where they have none."""
-    found = np.array([each.scores.get(name, np.nan) for each in candidates], dtype=np.float64)
-    sure = np.clip(found, 1e-7, 1.0 - 1e-7)
-    return np.log(sure) - np.log1p(-sure)
+    return np.array([log_odds_of(each.scores.get(name)) for each in candidates], dtype=np.float64)
+
+
+def log_odds_of(score: float | None) -> float:
+    """Of a probability as candidates keep it, which is never quite sure; NaN where there is none."""
+    sure = np.clip(np.nan if score is None else score, 1e-7, 1.0 - 1e-7)
+    return float(np.log(sure) - np.log1p(-sure))
 
 
 def with_scores(

@@ -17,8 +17,15 @@ from pipeline.classify.model_file import Description, ModelFile, write
 from pipeline.classify.networks import ARCHITECTURE
 from pipeline.classify.scorers import Inputs, calibrated, load
 from pipeline.classify.turns import TURNS
-from pipeline.training import remembered, tree_train
-from pipeline.training.calibration import at_share, calibration_error, fnr_at_fpr, is_held_out, platt
+from pipeline.training import member_scores, remembered, tree_train
+from pipeline.training.calibration import (
+    HELD_OUT,
+    at_share,
+    calibration_error,
+    fnr_at_fpr,
+    is_held_out,
+    platt,
+)
 from pipeline.training.examples import LABELLED, SIMULATED, Examples
 from pipeline.training.remembered import seen, weights_of
 from pipeline.training.scorecard_summary import of_held_out
@@ -72,11 +79,7 @@ def split(examples: Examples) -> tuple[Examples, Examples]:
         They are of so few fields that none could be held out, or none be trained on.
     """
     known = examples[examples.label >= 0]
-    units = _units(known)
-    held = is_held_out(units)
-    for source in np.unique(known.source[known.source != SIMULATED]):
-        names, counts = np.unique(units[known.source == source], return_counts=True)
-        held &= ~np.isin(units, names[counts > counts.sum() / 2])
+    held = held_out(known)
     if not held.any() or held.all():
         raise AstridError(
             "the examples are of too few fields that share no object or night: "
@@ -85,12 +88,29 @@ def split(examples: Examples) -> tuple[Examples, Examples]:
     return known[~held], known[held]
 
 
-def _units(examples: Examples) -> NDArray[np.str_]:
+def held_out(examples: Examples, share: int = HELD_OUT) -> NDArray[np.bool_]:
+    """Which examples are held out, as `split` says: (n,).
+
+    Parameters
+    ----------
+    examples : Examples
+    share : int
+        One field in so many is.
+    """
+    names = units(examples)
+    held = is_held_out(names, share)
+    for source in np.unique(examples.source[examples.source != SIMULATED]):
+        own, counts = np.unique(names[examples.source == source], return_counts=True)
+        held &= ~np.isin(names, own[counts > counts.sum() / 2])
+    return held
+
+
+def units(examples: Examples) -> NDArray[np.str_]:
     """Of each row the first name among the fields that belong together with its own."""
     columns = named({name: getattr(examples, name) for name in SHARED})
-    units = together(columns, columns)
-    order = np.lexsort((columns["field"], units))
-    _, first, inverse = np.unique(units[order], return_index=True, return_inverse=True)
+    linked = together(columns, columns)
+    order = np.lexsort((columns["field"], linked))
+    _, first, inverse = np.unique(linked[order], return_index=True, return_inverse=True)
     names = np.empty(len(examples), dtype=columns["field"].dtype)
     names[order] = columns["field"][order][first][inverse]
     return names
@@ -145,7 +165,8 @@ def train_tree(examples: Examples, options: TreeOptions, folder: Path) -> Traine
         trained=_trained(asdict(options), examples, ours, metrics),
     )
     card = of_held_out("tree", log_odds, held)
-    digest = write(folder, description, {**arrays, **seen(examples)})
+    apart = member_scores.kept_of_split(held, raw)
+    digest = write(folder, description, {**arrays, **seen(examples), **apart})
     return Trained(folder, digest, metrics, scorecard=card)
 
 
@@ -205,13 +226,18 @@ def train_realbogus(
         calibration=calibration,
         trained=_trained(asdict(options), examples, ours, metrics)
         | {"steps": state.step, "seconds": round(state.seconds, 1), "history": state.history}
-        | ({} if start is None else {"begun_from": start.digest}),
+        | (
+            {}
+            if start is None
+            else {"begun_from": start.digest, "is_start_told": member_scores.is_told(start)}
+        ),
     )
     network = exported(state.averaged)
     _check_served(ModelFile(description, "", {}, network), held, state.averaged)
     card = of_held_out("realbogus", log_odds, held)
     before = None if start is None else start.arrays
-    digest = write(folder, description, {**weights, **seen(examples, before)}, network)
+    apart = member_scores.kept_of_split(held, raw)
+    digest = write(folder, description, {**weights, **seen(examples, before), **apart}, network)
     return Trained(folder, digest, metrics, scorecard=card)
 
 
@@ -303,7 +329,10 @@ def fine_tune_realbogus(
     _check_served(ModelFile(description, "", {}, network), known, made.network)
     drawn = replace(judged, group=made.unit[judges].astype(str))  # what was dealt together
     card = of_held_out("realbogus", log_odds, drawn, drawn_by="group") if both else None
-    digest = write(folder, description, {**weights, **seen(known, start.arrays)}, network)
+    apart = {}
+    if made.record["is_start_told"]:
+        apart = member_scores.kept(known[made.judged], made.log_odds[made.judged])
+    digest = write(folder, description, {**weights, **seen(known, start.arrays), **apart}, network)
     return Trained(folder, digest, metrics, scorecard=card)
 
 

@@ -19,8 +19,16 @@ RIDGE = 1e-3
 LEAST_OF_A_KIND = 30
 
 
-def weigh(table: Array, label: NDArray[np.integer], members: tuple[str, ...]) -> Arrays:
+def weigh(
+    table: Array,
+    label: NDArray[np.integer],
+    members: tuple[str, ...],
+    objects: NDArray[np.str_] | None = None,
+) -> Arrays:
     """Weights for every set of members that holds at least one model.
+
+    What is labelled weighs as much as what is simulated, however many there are of either; but it weighs
+    nothing in sets for which it is of fewer than `LEAST_OF_A_KIND` real or bogus objects.
 
     Parameters
     ----------
@@ -30,6 +38,8 @@ def weigh(table: Array, label: NDArray[np.integer], members: tuple[str, ...]) ->
     label : (n,) int
         1 real, 0 bogus.
     members : tuple of str
+    objects : (n,) str, optional
+        Of what is labelled, by name; empty of what is simulated.
 
     Raises
     ------
@@ -37,13 +47,17 @@ def weigh(table: Array, label: NDArray[np.integer], members: tuple[str, ...]) ->
         There are too few of either kind.
     """
     present, weights, bias = [], [], []
+    of_object = np.full(len(label), "") if objects is None else objects
     for chosen in product((True, False), repeat=len(members)):
         has_model = any(here for name, here in zip(members, chosen, strict=True) if name != SIGNIFICANCE)
         columns = np.array(chosen)
         rows = np.isfinite(table[:, columns]).all(axis=1) if has_model else np.zeros(len(table), bool)
-        if not has_model or not _both_kinds(label[rows]):
+        if not has_model or not _both_kinds(label[rows & (of_object == "")]):
             continue
-        fitted = _logistic(table[rows][:, columns], label[rows])
+        if not are_many(of_object[rows], label[rows]):
+            rows &= of_object == ""
+        weight = at_even_odds(label[rows], of_object[rows] != "")
+        fitted = _logistic(table[rows][:, columns], label[rows], weight)
         full = np.zeros(len(members))
         full[columns] = fitted[1:]
         present.append(columns)
@@ -58,9 +72,23 @@ def weigh(table: Array, label: NDArray[np.integer], members: tuple[str, ...]) ->
     }
 
 
-def _logistic(values: Array, label: NDArray[np.integer]) -> Array:
-    """A bias and weights that are not negative, by maximum likelihood at even odds, with a small ridge."""
-    real, weight = (label == 1).astype(np.float64), even_odds(label)
+def at_even_odds(label: NDArray[np.integer], is_labelled: NDArray[np.bool_]) -> Array:
+    """Weights, 1 on average, by which the real count as much as the bogus, and of either those that are
+    labelled as much as those that are simulated: (n,).
+    """
+    weight = even_odds(label)
+    for kind in (0, 1):
+        parts = [(label == kind) & which for which in (is_labelled, ~is_labelled)]
+        counts = [int(np.count_nonzero(part)) for part in parts]
+        if all(counts):
+            for part, count in zip(parts, counts, strict=True):
+                weight[part] *= sum(counts) / (2 * count)
+    return weight
+
+
+def _logistic(values: Array, label: NDArray[np.integer], weight: Array) -> Array:
+    """A bias and weights that are not negative, by weighted maximum likelihood, with a small ridge."""
+    real = (label == 1).astype(np.float64)
 
     def cost(given: Array) -> tuple[float, Array]:
         z = given[0] + values @ given[1:]
@@ -79,3 +107,16 @@ def _logistic(values: Array, label: NDArray[np.integer]) -> Array:
 
 def _both_kinds(label: NDArray[np.integer]) -> bool:
     return bool(min(np.count_nonzero(label == 1), np.count_nonzero(label == 0)) >= LEAST_OF_A_KIND)
+
+
+def are_many(objects: NDArray[np.str_], label: NDArray[np.integer]) -> bool:
+    """Whether what is labelled is of enough objects of each kind to weigh by.
+
+    Parameters
+    ----------
+    objects : (n,) str
+        By name; empty of what is simulated.
+    label : (n,) int
+    """
+    counts = [len(np.unique(objects[(objects != "") & (label == kind)])) for kind in (0, 1)]
+    return min(counts) >= LEAST_OF_A_KIND

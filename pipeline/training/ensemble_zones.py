@@ -23,7 +23,7 @@ Flags = NDArray[np.bool_]
 
 LOST = 0.005  # of the real, that may be rejected unseen
 WRONG = 0.01  # bogus among those that go first
-LOG_ODDS = np.arange(-9.0, 9.001, 0.05)  # that are tried as limits
+LIMITS = 1.0 / (1.0 + np.exp(-np.arange(-9.0, 9.001, 0.05)))  # probabilities that are tried
 END = 97.5  # percentile: the unfavourable end of the interval
 SEED = 4
 LEAST = 1 - END / 100
@@ -73,23 +73,66 @@ def zones(
     wrong : float
         The share of bogus among those that go first.
     """
-    limits = 1.0 / (1.0 + np.exp(-LOG_ODDS))
-    fast, reject = np.ones(len(limits), bool), np.ones(len(limits), bool)
+    fast, reject = (np.ones(len(LIMITS), dtype=bool) for _ in range(2))
     everything = np.ones(len(label), bool)
     for which in (everything, *strata.values()):
-        real = label[which] == 1
-        bogus_above, real_above = (
-            _above(probability[which][some], field[which][some], field[which], limits)
-            for some in (~real, real)
-        )
-        if which is everything or np.count_nonzero(probability[which] >= 0.5) >= ROOM * _least(wrong):
-            fast &= _ends(bogus_above[:, :-1], (bogus_above + real_above)[:, :-1]) <= wrong
-        if which is everything or np.count_nonzero(real) >= ROOM * _least(lost):
-            every = real_above[:, -1:]
-            reject &= _ends(every - real_above[:, :-1], np.repeat(every, len(limits), axis=1)) <= lost
-    first = float(limits[np.argmax(fast)]) if fast.any() else 1.0
-    last = float(limits[np.flatnonzero(reject)[-1]]) if reject.any() else 0.0
+        held = _held(probability[which], label[which], field[which], lost, wrong, always=which is everything)
+        fast &= held[0]
+        reject &= held[1]
+    first = float(LIMITS[np.argmax(fast)]) if fast.any() else 1.0
+    last = float(LIMITS[np.flatnonzero(reject)[-1]]) if reject.any() else 0.0
     return Zones(min(last, first), first)
+
+
+def narrowed(
+    found: Zones,
+    probability: Array,
+    label: NDArray[np.integer],
+    field: NDArray[np.str_],
+    *,
+    lost: float = LOST,
+    wrong: float = WRONG,
+) -> Zones:
+    """Zones as far as their budgets hold in other examples too; they never become wider.
+
+    Other parameters are those of `zones`. As a stratum is, these are not asked where they are too few.
+
+    Parameters
+    ----------
+    found : Zones
+    """
+    fast, reject = _held(probability, label, field, lost, wrong, always=False)
+    fast &= found.fast_above <= LIMITS
+    reject &= found.reject_below >= LIMITS
+    first = float(LIMITS[np.argmax(fast)]) if fast.any() else 1.0
+    last = float(LIMITS[np.flatnonzero(reject)[-1]]) if reject.any() else 0.0
+    return Zones(min(last, first), first)
+
+
+def _held(
+    probability: Array,
+    label: NDArray[np.integer],
+    field: NDArray[np.str_],
+    lost: float,
+    wrong: float,
+    *,
+    always: bool,
+) -> tuple[Flags, Flags]:
+    """From which limits on the budget of what goes first holds, and below which that of the rejected does.
+
+    Both hold everywhere where too little is there to see it, unless they are to be asked always.
+    """
+    real = label == 1
+    bogus_above, real_above = (
+        _above(probability[some], field[some], field, LIMITS) for some in (~real, real)
+    )
+    fast, reject = (np.ones(len(LIMITS), dtype=bool) for _ in range(2))
+    if always or np.count_nonzero(probability >= 0.5) >= ROOM * _least(wrong):
+        fast = _ends(bogus_above[:, :-1], (bogus_above + real_above)[:, :-1]) <= wrong
+    if always or np.count_nonzero(real) >= ROOM * _least(lost):
+        every = real_above[:, -1:]
+        reject = _ends(every - real_above[:, :-1], np.repeat(every, len(LIMITS), axis=1)) <= lost
+    return fast, reject
 
 
 def strata_of(examples: Examples) -> dict[str, Flags]:

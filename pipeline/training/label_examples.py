@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import select
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, Observation, SkyObject, Verdict
+from core.frames.scored_by import UNET, scored_by
 from core.frames.standing import candidate_label, stands
 from core.review.agreed import agreed_objects
 from core.review.agreement import Standing, side
@@ -21,9 +23,11 @@ from core.review.real_rows import is_injected_candidate
 from core.settings_sections import ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import ReviewState
+from pipeline.classify.classify import SHOWN, log_odds_of
 from pipeline.classify.survey_cutouts import of_sources
-from pipeline.training.examples import BOGUS, LABELLED, REAL, UNKNOWN, Examples, join
+from pipeline.training.examples import BOGUS, LABELLED, REAL, UNKNOWN, Examples
 from pipeline.training.host_offset import FEATURE, within_reach
+from pipeline.training.scored_fields import Scored, joined
 
 PAGE = 500
 LABELS = {ReviewState.REAL: REAL, ReviewState.BOGUS: BOGUS}
@@ -43,6 +47,7 @@ class _Row:
     source: str
     survey: str
     host_offset: float = math.nan
+    unet: float = math.nan  # log-odds
 
 
 def of_labels(store: Store, review: ReviewSettings, site: SiteSettings | None = None) -> Examples | None:
@@ -62,15 +67,31 @@ def of_labels(store: Store, review: ReviewSettings, site: SiteSettings | None = 
         It tells when it is noon, which parts the nights of own frames; without a position that of Greenwich
         does. Those of a survey are of its own telescope.
     """
+    found = scored_labels(store, review, site, None)
+    return None if found is None else found.examples
+
+
+def scored_labels(
+    store: Store, review: ReviewSettings, site: SiteSettings | None, network: str | None
+) -> Scored | None:
+    """As `of_labels`, with the log-odds that a U-Net gave each as its frame was processed.
+
+    Parameters
+    ----------
+    store, review, site
+        Those of `of_labels`.
+    network : str or None
+        Digest of the U-Net: what another one saw is told as NaN. None: of none is it asked.
+    """
     east = 0.0 if site is None else east_deg(site)
     agreed = agreed_objects(store, review)
-    parts: list[Examples] = []
+    parts: list[Scored] = []
     ids = sorted(agreed)
     for first in range(0, len(ids), PAGE):
-        rows = list(_labelled(store, ids[first : first + PAGE], agreed, east))
+        rows = list(_labelled(store, ids[first : first + PAGE], agreed, east, network))
         if rows:
-            parts.append(_examples(rows))
-    return join(parts) if parts else None
+            parts.append(Scored(_examples(rows), None if network is None else _unet_of(rows)))
+    return joined(parts) if parts else None
 
 
 def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
@@ -98,7 +119,9 @@ def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
     return _examples(rows) if rows else None
 
 
-def _labelled(store: Store, ids: Sequence[int], agreed: dict[int, Standing], east: float) -> Iterator[_Row]:
+def _labelled(
+    store: Store, ids: Sequence[int], agreed: dict[int, Standing], east: float, network: str | None
+) -> Iterator[_Row]:
     own = (
         select(col(Verdict.label))
         .where(col(Verdict.candidate_id) == col(Candidate.id), stands(Verdict))
@@ -116,7 +139,9 @@ def _labelled(store: Store, ids: Sequence[int], agreed: dict[int, Standing], eas
         .order_by(col(Candidate.id))
     )
     with store.read() as session:
-        for candidate, sky_object, pixels, label, shown, observation in session.execute(query):
+        found = session.execute(query).all()
+        saw = set() if network is None else _seen_by(session, [row[0] for row in found], network)
+        for candidate, sky_object, pixels, label, shown, observation in found:
             taken = side(label) if label is not None else None
             standing = agreed[sky_object.id]
             if (
@@ -144,7 +169,18 @@ def _labelled(store: Store, ids: Sequence[int], agreed: dict[int, Standing], eas
                 LABELLED,
                 candidate.source,
                 _host_offset(candidate),
+                log_odds_of(candidate.scores.get(UNET)) if candidate.id in saw else math.nan,
             )
+
+
+def _seen_by(session: Session, candidates: Sequence[Candidate], network: str) -> set[int]:
+    """Candidates on whose frames a U-Net gave its opinion when they were processed last."""
+    said = scored_by(session, candidates)
+    return {key for key, each in said.items() if each and f"{UNET} {network[:SHOWN]}" in each}
+
+
+def _unet_of(rows: Sequence[_Row]) -> NDArray[np.float64]:
+    return np.array([row.unet for row in rows], dtype=np.float64)
 
 
 def _host_offset(candidate: Candidate) -> float:

@@ -12,6 +12,7 @@ from core.models.trainings import Training, read
 from core.settings import Settings
 from pipeline.classify.classify import Classifier, Models
 from pipeline.classify.ensemble import MEMBERS
+from pipeline.classify.model_file import read as read_model
 from pipeline.training import scored_fields
 from pipeline.training.candidate_models import Trained
 from pipeline.training.candidate_run import (
@@ -26,9 +27,11 @@ from pipeline.training.detected import taking_part
 from pipeline.training.ensemble_models import train_ensemble
 from pipeline.training.examples import Examples
 from pipeline.training.fields import told_by
+from pipeline.training.member_scores import weighable
 from pipeline.training.outlier_models import train_outliers
 from pipeline.training.outliers_train import OutlierOptions
 from pipeline.training.recording import Recording
+from pipeline.training.scored_fields import Scored
 from pipeline.training.seeds import of_ensemble
 
 
@@ -83,9 +86,27 @@ def run_outliers(
 
 
 def run_ensemble(
-    settings: Settings, models: Models, fields: int, seed: int, report: Report, stopped: Callable[[], bool]
+    settings: Settings,
+    models: Models,
+    fields: int,
+    seed: int,
+    report: Report,
+    stopped: Callable[[], bool],
+    labelled: Scored | None = None,
 ) -> Training:
     """Weigh the models in use; the U-Net is one of them unless the settings switch it off.
+
+    Parameters
+    ----------
+    settings : Settings
+    models : mapping of str to (Path, str or None)
+        Those in use.
+    fields, seed : int
+        Of what is simulated to weigh on.
+    report : callable
+    stopped : callable
+    labelled : Scored, optional
+        What reviewers agree on, with what the U-Net said of it. What a member learnt of is left out.
 
     Raises
     ------
@@ -111,10 +132,13 @@ def run_ensemble(
         if stopped():
             recording.stopped("stopped; the same command goes on from the fields that were made")
         else:
-            recording.know(examples_sha256=scored.examples.digest)
-            _clear(recording.model)
             digest = None if network is None else network.digest
-            _finish(recording, train_ensemble(scored, scorers, digest, recording.model))
+            labels = None if labelled is None else weighable(labelled, scorers, models, digest)
+            _clear(recording.model)
+            made = train_ensemble(scored, scorers, digest, recording.model, labels)
+            about = read_model(recording.model, made.digest).description.trained
+            recording.know(examples_sha256=about["examples_sha256"], labels=about.get("labels"))
+            _finish(recording, made)
     return _read(recording)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
+import numpy as np
 import pytest
 
 from core.database.store import open_store
@@ -48,6 +49,28 @@ def test_detectors_of_the_odd_learn_of_labels_unless_they_shall_not(astrid, tmp_
 
 def test_where_nothing_is_agreed_on_it_is_told_why(astrid, tmp_path):
     astrid("init")
-    example_sets.write(blobs(400), tmp_path / "examples.npz")
-    astrid("models", "train", "outliers", "--no-sync", "--examples", tmp_path / "examples.npz")
+    example_sets.write(blobs(20), tmp_path / "examples.npz")
+    astrid("models", "train", "outliers", "--no-sync", "--examples", tmp_path / "examples.npz", code=1)
     assert "No verdict is learnt from: nothing was judged real or bogus yet" in astrid.said
+
+
+def test_an_ensemble_is_weighed_by_labels_unless_it_shall_not(astrid, monkeypatch, agreed):
+    from pipeline.training import stacked_run
+    from pipeline.training.scored_fields import Scored
+
+    fields = Scored(blobs(300), np.zeros(300))  # as of simulated fields
+    monkeypatch.setattr(stacked_run.scored_fields, "make", lambda *_given: fields)
+    words = ("models", "train", "ensemble", "--no-sync")
+    (without,) = astrid.json(*words, "--no-labels")
+    assert "labelled" not in astrid.said
+    (told,) = astrid.json(*words)
+    assert "1 labelled candidates of 1 objects can be weighed by besides" in astrid.said
+    assert "1 count where the U-Net is silent" in astrid.said
+    assert "they are of too few real or bogus objects, so fields alone weigh" in astrid.said
+    assert told["parameters"]["labels"] == {
+        "weighed_by": 1, "objects": 1, "is_too_few": True, "without_unet": 1, "learnt": 0, "unknown": 0,
+    }  # fmt: skip
+    assert without["parameters"]["examples_sha256"] == fields.examples.digest
+    assert told["parameters"]["examples_sha256"] != fields.examples.digest
+    card = astrid.json("models", "card", "ensemble", told["version"])
+    assert card["description"]["trained"]["labels"] == told["parameters"]["labels"]
