@@ -18,6 +18,7 @@ TOKEN = "token"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::[0-9]{1,5})?", re.ASCII)  # name or address, and port
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE)  # what ends so is an address
+_NOBODYS = {4: ("192.0.2.1", socket.AF_INET), 6: ("2001:db8::1", socket.AF_INET6)}  # for documents alone
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -67,7 +68,7 @@ class Admission:
         if asked is None:
             return False
         name = asked[1].strip("[]").lower()
-        if name == self._host:
+        if _same(name, self._host):
             return True
         if self._is_loopback:
             return name in _LOOPBACK
@@ -87,9 +88,9 @@ class Admission:
 
 
 def is_asked_for(host: str) -> bool:
-    """Whether a browser asks for a host by the very words that it is given: 127.1 it calls 127.0.0.1."""
+    """Whether a browser can ask for a host, by the words that it is given: 127.1 it calls 127.0.0.1."""
     if _address(host) is not None:
-        return True
+        return "%" not in host  # no URL of a browser names the interface of a link-local address
     return _PLACE.fullmatch(host) is not None and _NUMBER.fullmatch(host) is None
 
 
@@ -97,6 +98,38 @@ def stays_here(host: str) -> bool:
     """Whether what is sent never leaves this machine."""
     address = _address(host)
     return host.lower() == "localhost" or (address is not None and address.is_loopback)
+
+
+def reached_at(host: str) -> list[str]:
+    """The hosts by which a browser reaches what listens at one; others' way first, then this machine's own.
+
+    Listening at all addresses, of one kind, is no host that could be asked for, and this machine's name is
+    known to whoever gave it one. So told are addresses: the one that leads out of here, and the loopback.
+    """
+    address = _address(host)
+    if address is None or not address.is_unspecified:
+        return [host]
+    outward = _outward(address)
+    loopback = "127.0.0.1" if address.version == 4 else "::1"
+    return [loopback] if outward is None else [outward, loopback]
+
+
+def _outward(kind: IPv4Address | IPv6Address) -> str | None:
+    """The address of this machine on its way to the others. No packet is sent."""
+    far, family = _NOBODYS[kind.version]
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as way:
+            way.connect((far, 9))
+            found = ip_address(way.getsockname()[0].partition("%")[0])
+    except OSError:
+        return None
+    return None if found.is_loopback or found.is_link_local else str(found)
+
+
+def _same(name: str, other: str) -> bool:
+    """Whether two hosts are the same one; an address can be written in several ways."""
+    address = _address(name)
+    return name == other if address is None else address == _address(other)
 
 
 def _address(name: str) -> IPv4Address | IPv6Address | None:

@@ -2,10 +2,10 @@
 
 import asyncio
 import errno
+import re
 import secrets
 import shlex
 import signal
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from aiohttp import WSCloseCode, web
 from textual_serve.server import Server, to_int
 from yarl import URL
 
-from astrid_tui.browser.admission import TOKEN, Admission
+from astrid_tui.browser.admission import TOKEN, Admission, reached_at
 from astrid_tui.browser.tab import Tab, as_cells
 from core.errors import AstridError
 from core.text import SafeText
@@ -23,10 +23,12 @@ _ALIVE_S = 15.0  # a browser that does not answer for so long has gone
 _PARTING_S = 5.0
 _FONT_PX = 16
 _POLICY = "Content-Security-Policy"
+_NAMEABLE = re.compile(r"[a-z0-9.-]+(?::[0-9]+)?", re.ASCII | re.IGNORECASE)  # what a policy can name
 # What the library makes of a message that is none of its page's.
 _MALFORMED = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 _SAFE = {
     "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -58,13 +60,13 @@ class BrowserServer(Server):
         self._admission = Admission(host)
         self._open: dict[web.WebSocketResponse, Tab] = {}
 
-    async def run(self, on_ready: Callable[[str], None]) -> None:
+    async def run(self, on_ready: Callable[[list[str]], None]) -> None:
         """Serve until SIGINT or SIGTERM; a second one ends it at once.
 
         Parameters
         ----------
         on_ready : callable
-            Takes the URL to open, with its token.
+            Takes the URLs that open it, with its token: others' way first, then this machine's own.
 
         Raises
         ------
@@ -75,7 +77,7 @@ class BrowserServer(Server):
         await runner.setup()
         try:
             await self._listen(runner)
-            on_ready(self._url(runner.addresses[0][1]))
+            on_ready(self._urls(runner.addresses[0][1]))
             await _told_to_end()
         finally:
             await runner.cleanup()
@@ -89,10 +91,12 @@ class BrowserServer(Server):
                 raise AstridError(f"{where} is taken: choose another one by --port") from error
             raise AstridError(f"cannot listen at {where}: {error.strerror or error}") from error
 
-    def _url(self, port: int) -> str:
-        name = socket.gethostname() if self._admission.is_everywhere else self.host
+    def _urls(self, port: int) -> list[str]:
         query = {TOKEN: self._admission.token}
-        return str(URL.build(scheme="http", host=name, port=port, path="/", query=query))
+        return [
+            str(URL.build(scheme="http", host=host, port=port, path="/", query=query))
+            for host in reached_at(self.host)
+        ]
 
     async def _make_app(self) -> web.Application:
         app: web.Application = await super()._make_app()
@@ -160,10 +164,15 @@ async def _protect(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def _policy(request: web.Request, script: str) -> str:
-    """Have the browser fetch nothing from elsewhere, and show the page in no frame."""
+    """Have the browser fetch nothing from elsewhere, and show the page in no frame.
+
+    Of a page's own websocket most browsers know by 'self'; those that do not are told its name or IPv4
+    address. There is no way to write an IPv6 address, which would only be complained about.
+    """
+    connect = "'self'" if not _NAMEABLE.fullmatch(request.host) else f"'self' ws://{request.host}"
     return (
         f"default-src 'none'; script-src {script}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        f"connect-src 'self' ws://{request.host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"connect-src {connect}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
 

@@ -51,10 +51,11 @@ def serve(
     if not stays_here(host):
         remark(f"What goes to and from {host} is not encrypted: who listens there can read the token too.")
 
-    def tell(url: str) -> None:
-        typer.echo(url)  # in one piece, however narrow the terminal
+    def tell(urls: list[str]) -> None:
+        typer.echo("\n".join(urls))  # in one piece, however narrow the terminal
         sys.stdout.flush()
-        remark("Open this URL in a browser. Ctrl-C ends it.")
+        which = "this URL" if len(urls) == 1 else "one of these URLs, the last on this machine alone,"
+        remark(f"Open {which} in a browser. Ctrl-C ends it.")
 
     asyncio.run(BrowserServer(words, host, port, remark).run(tell))
     remark("Ended, and every console with it.")

@@ -1,6 +1,7 @@
 """Who is let in to a console in a browser, what its page holds, and what is said where it cannot be."""
 
 import asyncio
+import errno
 import json
 import re
 import socket
@@ -18,7 +19,7 @@ from tests.astrid_tui.command import Command
 pytest.importorskip("textual_serve")
 import astrid_tui.browser.server
 import astrid_tui.browser.tab
-from astrid_tui.browser.admission import Admission, is_asked_for, stays_here
+from astrid_tui.browser.admission import Admission, is_asked_for, reached_at, stays_here
 from astrid_tui.browser.server import BrowserServer
 
 WAITING = (sys.executable, "-c", "import sys; print('__GANGLION__', flush=True); sys.stdin.read(1)")
@@ -50,11 +51,22 @@ BROKEN = (sys.executable, "-c", "import sys; sys.exit('astrid: no such \\x1b]0;o
 @asynccontextmanager
 async def served(words: Sequence[str] = BROKEN, said: list[str] | None = None) -> AsyncIterator[URL]:
     """The URL that is printed, of a server that runs in this process."""
-    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    server = BrowserServer(words, "127.0.0.1", 0, ([] if said is None else said).append)
+    async with served_at("127.0.0.1", words, said) as (url,):
+        yield url
+
+
+@asynccontextmanager
+async def served_at(
+    host: str, words: Sequence[str] = BROKEN, said: list[str] | None = None
+) -> AsyncIterator[list[URL]]:
+    ready: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+    server = BrowserServer(words, host, 0, ([] if said is None else said).append)
     running = asyncio.create_task(server.run(ready.set_result))
     try:
-        yield URL(await ready)
+        await asyncio.wait({ready, running}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        yield [URL(each) for each in await ready]
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -133,6 +145,7 @@ async def test_another_page_or_another_name_is_refused_whatever_the_cookie_says(
         ("localhost", ("LOCALHOST", "127.0.0.1:1"), ("localhost.evil.example", "10.0.0.1")),
         ("0.0.0.0", ("10.0.0.1:8000", "[fe80::1]", "localhost", socket.gethostname()), ("evil.example",)),
         ("dome.example", ("dome.example:8000",), ("localhost", "10.0.0.1", "a.dome.example")),
+        ("fd00:0:0::2", ("[fd00::2]:1",), ("[fd00::3]", "localhost", "dome.example")),
     ],
 )
 async def test_a_server_is_known_by_what_it_is_bound_to(host, own, others):
@@ -272,21 +285,66 @@ def test_without_the_library_one_sentence_says_what_to_install(astrid: Command, 
     assert "pip install 'astrid-tui[web]'" in astrid.said
 
 
-def test_bound_to_all_addresses_it_is_named_as_others_reach_it(tmp_path):
-    asked = BrowserServer(BROKEN, "0.0.0.0", 0, print)
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "0.0.0.0", "::1", "::", "0:0:0:0:0:0:0:1", socket.gethostname()]
+)
+async def test_every_url_that_is_told_opens_the_page_and_its_tab(host):
+    if ":" in host and not _knows_ipv6():
+        pytest.skip("this machine has no IPv6")
+    async with served_at(host) as urls:
+        for url in urls:
+            assert str(url).startswith("http://[") == (":" in host)
+            async with browser() as session:
+                assert await status(session, url) == 200
+                await (await session.ws_connect(url.with_path("/ws"), origin=str(url.origin()))).close()
 
-    class Told(Exception):
-        pass
 
-    def tell(url: str) -> None:
-        raise Told(url)
+def _knows_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as own:
+            own.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
-    with pytest.raises(Told, match=f"^http://{socket.gethostname().lower()}:[1-9]"):
-        asyncio.run(asked.run(tell))
+
+@pytest.mark.parametrize(("host", "own"), [("0.0.0.0", "127.0.0.1"), ("::", "::1")])
+def test_bound_to_all_addresses_others_way_is_told_first_and_this_machines_own_last(host, own, monkeypatch):
+    *outward, last = reached_at(host)
+    assert last == own
+    assert not any(stays_here(each) or each == host for each in outward)
+    monkeypatch.setattr(socket, "socket", _nowhere)
+    assert reached_at(host) == [own]
+
+
+def _nowhere(*_: object) -> socket.socket:
+    raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.7", "fd00::2", "dome.example"])
+def test_bound_to_one_place_that_one_is_told(host):
+    assert reached_at(host) == [host]
+
+
+@pytest.mark.parametrize(
+    ("host", "sources"),
+    [
+        ("127.0.0.1:8000", ["'self'", "ws://127.0.0.1:8000"]),
+        ("localhost", ["'self'", "ws://localhost"]),
+        ("[::1]:8000", ["'self'"]),
+    ],
+)
+async def test_a_policy_names_what_a_policy_can_name(host, sources):
+    async with served() as url, browser() as session, session.get(url, headers={"Host": host}) as response:
+        assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        policy = response.headers["Content-Security-Policy"]
+    (connect,) = re.findall(r"connect-src ([^;]*);", policy)
+    assert connect.split() == sources
 
 
 def test_addresses_in_full_and_names_are_asked_for_as_they_are():
     assert all(map(is_asked_for, ("127.0.0.1", "0.0.0.0", "::1", "::", "localhost", "vm", "dome2.example")))
+    assert not is_asked_for("fe80::1%eth0")  # of an interface, which no browser can ask for
 
 
 def test_only_this_machines_own_addresses_need_no_warning():
