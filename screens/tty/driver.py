@@ -147,9 +147,13 @@ class ReplyDriver(LinuxDriver):
     def _pass_on(self, parser: XTermParser, replies: ReplyFilter, text: str) -> None:
         if passed := replies.feed(text):
             for message in parser.feed(passed):
+                if isinstance(message, events.CursorPosition) and self._output is not None:
+                    self._output.told(message.y + 1)
                 self.process_message(message)
         while replies.replies:
             reply = replies.replies.pop(0)
-            if reply in ANSWERS and self._output is not None:
-                self._output.answered()
+            place = self._output.answered() if reply in ANSWERS and self._output is not None else None
             self.process_message(TerminalReply(reply))
+            if place is not None:
+                row, column = place
+                self.process_message(events.CursorPosition(column - 1, row - 1))

@@ -6,6 +6,7 @@ differs. So nothing waits for a slow line but the line itself, and what goes to 
 """
 
 import os
+import re
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from screens.tty.portions import QUESTION, Portions
 
 SYNC = ("\x1b[?2026h", "\x1b[?2026l")
 _WHERE = "\x1b[6n"  # the cursor is; to be asked only after a drawing
+_AT = re.compile(r"\x1b\[([0-9]+);([0-9]+)H\x1b\[6n\Z")  # the same, with where it was put before
 _LEAVE_S = 1.0  # so long may an answer keep the console from leaving the terminal to others
 
 
@@ -44,6 +46,8 @@ class Output:
         self._portions = portions or Portions()
         self._changed = Condition()
         self._is_open = True
+        self._asked_row: int | None = None
+        self._tells = False  # the terminal has said where its cursor is
         self._is_synced = False  # the terminal shows what stands between two marks at once
         self._thread = Thread(target=self._run, name="terminal-output", daemon=True)
 
@@ -71,11 +75,23 @@ class Output:
         """Whether drawings go in portions, so that what is late is left out whenever it comes."""
         return self._portions.is_slow
 
-    def answered(self) -> None:
-        """The terminal has drawn all before a question for its status."""
+    def answered(self) -> tuple[int, int] | None:
+        """The terminal has drawn all before a question for its status.
+
+        Returns
+        -------
+        tuple of int or None
+            Row and column of the cursor, where the terminal was asked for them just before.
+        """
         with self._changed:
-            self._portions.answered()
+            place = self._portions.answered()
             self._changed.notify_all()
+        return place
+
+    def told(self, row: int) -> None:
+        """The terminal says where its cursor is, and need not be asked for its status beside that."""
+        with self._changed:
+            self._tells = self._tells or row == self._asked_row  # a key may look like another row
 
     def take_down(self) -> None:
         """Leave no picture behind, nor an answer that others would read; of late drawings nothing is sent."""
@@ -130,11 +146,23 @@ class Output:
                 if each is None:
                     out.append(self._portion())
                     continue
-                out.append(each.text)
+                out.append(each.text + self._beside(each.text))
                 if each.forgets:
                     self._cells.forget()
                     out.append(self._graphics.forget())
             return "".join(out)
+
+    def _beside(self, text: str) -> str:
+        """What is asked after the question where the cursor is, as long as no terminal has answered that.
+
+        There are some that never do and yet say that they work: which tells as much, in the order of both.
+        """
+        place = _AT.search(text)
+        if place is None or self._tells or not self._is_open:
+            return ""
+        self._asked_row = int(place[1])
+        self._portions.asked_beside((self._asked_row, int(place[2])))
+        return QUESTION
 
     @property
     def _wait_s(self) -> float:

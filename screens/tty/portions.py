@@ -36,6 +36,7 @@ class _Sent:
     at: float
     size: int  # bytes
     is_reached: bool = False  # the question before it was answered
+    place: tuple[int, int] | None = None  # asked beside this one where the cursor is: nothing was sent
 
 
 class Portions:
@@ -101,19 +102,31 @@ class Portions:
         self._sent.append(_Sent(self._clock(), size))
         return True
 
-    def answered(self) -> None:
-        """Take an answer of the terminal."""
+    def asked_beside(self, place: tuple[int, int]) -> None:
+        """Ask once after another question, for terminals that answer this one alone.
+
+        Parameters
+        ----------
+        place : tuple of int
+            What the other one asks about: the row and the column of the cursor.
+        """
+        self._sent.append(_Sent(self._clock(), 0, is_reached=True, place=place))
+
+    def answered(self) -> tuple[int, int] | None:
+        """Take an answer of the terminal; the place, if it says that another question was passed."""
         if not self._sent:
-            return
+            return None
         first, now = self._sent[0], self._clock()
         self._has_answered = True
         if first.is_reached:
             self._sent.popleft()
-            self._measure(first.size, now - self._answered_at)
+            if first.place is None:
+                self._measure(first.size, now - self._answered_at)
         else:
             first.is_reached = True
             self._far_s = min(self._far_s, now - first.at)
         self._answered_at = now
+        return first.place
 
     def _measure(self, size: int, took_s: float) -> None:
         self._is_measured = True

@@ -8,6 +8,9 @@ late pictures are left out rather than queued. Where drawings go in portions, it
 leaves them out, and none has to wait here. Once another picture is drawn, or something lies over it, a
 picture has to be seen anew: it is asked about again, and no answer to an earlier question counts.
 
+Until a terminal has answered so it is asked for its status too (``CSI 5n``), right after: there are terminals
+that answer this question alone, which tells as much (`screens.tty.output`).
+
 A terminal that has said nothing at all within `ANSWER_S` is taken for one that cannot; from then on a picture
 counts as seen `DELAY_S` after it was sent. One that has answered, if only that it works, can: where it is
 silent the line stands still, and keys that come then were pressed before the picture. So it is asked again

@@ -43,8 +43,10 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self._descriptor = descriptor
         self.answers = True  # to CSI 6n and 5n, as terminals do
+        self.tells = True  # where its cursor is, and so answers CSI 6n
         self.bytes_s: int | None = None  # of the line; none: as fast as can be
         self.questions: list[str] = []  # where the cursor is, as it was asked for, answered or not
+        self.unanswered: list[str] = []
         self.is_open = True
         self.replies: dict[str, str] = {}  # to other questions
         self._answered: dict[str, int] = {}
@@ -59,10 +61,14 @@ class Terminal:
     def _answer(self, answer: str) -> None:
         if answer.endswith("R"):
             self.questions.append(answer)
+            if not self.tells:
+                return
         if self._held is not None:
             self._held.append(answer)
         elif self.answers:
             self.press(answer)
+        else:
+            self.unanswered.append(answer)
 
     @contextmanager
     def sending(self) -> Iterator[None]:
@@ -140,11 +146,12 @@ class Terminal:
 @contextmanager
 def console(
     folder: Path, url: str, *, before: str = "", exit_code: int = 0, deaf: bool = False,
-    bytes_s: int | None = None, **environment: str,
+    tells: bool = True, bytes_s: int | None = None, **environment: str,
 ) -> Iterator[Terminal]:  # fmt: skip
     """The real program on a store, after some code of the test's in the same process.
 
-    A ``deaf`` terminal says neither where its cursor is nor that it has drawn what came.
+    A ``deaf`` terminal says neither where its cursor is nor that it has drawn what came; one that does not
+    `tell` says the second alone.
     """
     settings = folder / "config.toml"
     settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
@@ -155,7 +162,7 @@ def console(
     process = Program("--config", settings, env=env, terminal=follower, before=before)
     os.close(follower)
     terminal = Terminal(leader, process)
-    terminal.answers = not deaf
+    terminal.answers, terminal.tells = not deaf, tells
     terminal.bytes_s = bytes_s
     try:
         yield terminal

@@ -100,6 +100,20 @@ def test_one_wrong_answer_does_little():
     assert line.portions.room <= 1000 * PORTION_S
 
 
+def test_a_question_beside_another_says_once_that_the_other_was_passed_and_measures_nothing():
+    line = Line(1000)
+    line.draw(PICTURE)
+    room = line.portions.room
+    assert line.portions.asked(room)
+    line.portions.asked_beside((24, 3))
+    took = [line.portions.answered()]
+    line.now += room / 1000
+    took += [line.portions.answered(), line.portions.answered(), line.portions.answered()]
+    assert took == [None, None, (24, 3), None]
+    assert line.portions.room == room
+    assert not line.portions.is_answer_due
+
+
 def test_no_portion_is_so_small_that_asking_costs_more_than_sending():
     line = Line(20)
     line.draw(3000)

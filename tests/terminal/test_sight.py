@@ -12,6 +12,7 @@ from tests.builders import add_night, make_store
 from tests.terminal.test_console import console
 
 ASKS = re.compile(rb"\x1b\[24;[0-9]+H\x1b\[6n")
+BESIDE = re.compile(rb"\x1b\[24;[0-9]+H\x1b\[6n\x1b\[5n")
 
 
 @pytest.fixture
@@ -110,6 +111,45 @@ def test_where_the_terminal_never_answers_a_short_delay_guards(night, tmp_path):
         terminal.press("x")
         terminal.until("3 of 6")
         assert labels(store) == ["supernova", "artefact"]
+        terminal.press("q")
+
+
+def test_where_the_terminal_says_only_that_it_works_this_answers_for_the_picture(night, tmp_path):
+    store, url = night
+    with console(tmp_path, url, tells=False) as terminal:
+        terminal.until("1 of 6")
+        terminal.settle()
+        terminal.answers = False
+        terminal.press("r")
+        terminal.until("2 of 6")
+        terminal.settle()
+        terminal.press("x")  # not before the terminal has drawn it
+        terminal.settle()
+        assert labels(store) == ["real"]
+        for _ in terminal.unanswered:
+            terminal.press("d\x1b[0n")  # pressed before the answer
+            terminal.settle()
+        assert labels(store) == ["real"]
+        terminal.answers = True
+        terminal.press("s")
+        terminal.until("3 of 6")
+        assert labels(store) == ["real", "supernova"]
+        terminal.settle()
+        terminal.press("q")
+
+
+def test_a_terminal_that_tells_is_not_asked_beside(night, tmp_path):
+    _store, url = night
+    with console(tmp_path, url) as terminal:
+        terminal.until("1 of 6")
+        terminal.settle()
+        sent = len(terminal.sent)
+        terminal.press("j")
+        terminal.until("2 of 6")
+        terminal.settle()
+        assert ASKS.search(terminal.sent, sent)
+        assert not BESIDE.search(terminal.sent, sent)
+        assert BESIDE.search(terminal.sent)
         terminal.press("q")
 
 
