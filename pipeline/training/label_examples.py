@@ -8,29 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from core.database.store import Store
-from core.database.tables import Candidate, Cutout, Observation, SkyObject, Verdict
+from core.database.tables import Candidate
 from core.frames.scored_by import UNET, scored_by
-from core.frames.standing import candidate_label, stands
-from core.review.agreed import agreed_objects
-from core.review.agreement import Standing, side
 from core.review.cutouts import CutoutError, Cutouts, unpack
-from core.review.night_share import east_deg, night_seen
-from core.review.real_rows import is_injected_candidate
+from core.review.night_share import night_seen
 from core.settings_sections import ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
-from core.vocabulary import ReviewState
 from pipeline.classify.classify import SHOWN, log_odds_of
 from pipeline.classify.survey_cutouts import of_sources
-from pipeline.training.examples import BOGUS, LABELLED, REAL, UNKNOWN, Examples
+from pipeline.training.agreed_candidates import AgreedCandidate, agreed_candidates
+from pipeline.training.examples import LABELLED, UNKNOWN, Examples
 from pipeline.training.host_offset import FEATURE, within_reach
 from pipeline.training.scored_fields import Scored, joined
-
-PAGE = 500
-LABELS = {ReviewState.REAL: REAL, ReviewState.BOGUS: BOGUS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +43,9 @@ class _Row:
 
 
 def of_labels(store: Store, review: ReviewSettings, site: SiteSettings | None = None) -> Examples | None:
-    """What reviewers agree on, an example for each candidate; none where they decided nothing yet.
+    """What reviewers agree on, an example for each candidate with cutouts; none where there is none.
 
-    A real label judges the object and so all its detections, of a body that moves those in all its frames,
-    which are one group; a bogus label judges the one detection that was shown. Candidates of objects that
-    are disputed or await more votes are left out, and what was injected never teaches: of that one knows
-    the answer before the question.
-
-    Parameters
-    ----------
-    store : Store
-    review : ReviewSettings
-        Who is an expert, and how many votes confirm without one.
-    site : SiteSettings, optional
-        It tells when it is noon, which parts the nights of own frames; without a position that of Greenwich
-        does. Those of a survey are of its own telescope.
+    Parameters are those of `pipeline.training.agreed_candidates.agreed_candidates`.
     """
     found = scored_labels(store, review, site, None)
     return None if found is None else found.examples
@@ -83,12 +63,9 @@ def scored_labels(
     network : str or None
         Digest of the U-Net: what another one saw is told as NaN. None: of none is it asked.
     """
-    east = 0.0 if site is None else east_deg(site)
-    agreed = agreed_objects(store, review)
     parts: list[Scored] = []
-    ids = sorted(agreed)
-    for first in range(0, len(ids), PAGE):
-        rows = list(_labelled(store, ids[first : first + PAGE], agreed, east, network))
+    for page in agreed_candidates(store, review, site):
+        rows = list(_rows(store, page, network))
         if rows:
             parts.append(Scored(_examples(rows), None if network is None else _unet_of(rows)))
     return joined(parts) if parts else None
@@ -119,53 +96,25 @@ def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
     return _examples(rows) if rows else None
 
 
-def _labelled(
-    store: Store, ids: Sequence[int], agreed: dict[int, Standing], east: float, network: str | None
-) -> Iterator[_Row]:
-    own = (
-        select(col(Verdict.label))
-        .where(col(Verdict.candidate_id) == col(Candidate.id), stands(Verdict))
-        .order_by(col(Verdict.id).desc())
-        .limit(1)
-        .correlate(Candidate)
-        .scalar_subquery()
-    )
-    query = (
-        select(Candidate, SkyObject, col(Cutout.pixels), candidate_label(), own, Observation)
-        .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
-        .join(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
-        .outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
-        .where(col(SkyObject.id).in_(ids), col(Candidate.is_current), ~is_injected_candidate())
-        .order_by(col(Candidate.id))
-    )
-    with store.read() as session:
-        found = session.execute(query).all()
-        saw = set() if network is None else _seen_by(session, [row[0] for row in found], network)
-        for candidate, sky_object, pixels, label, shown, observation in found:
-            taken = side(label) if label is not None else None
-            standing = agreed[sky_object.id]
-            if (
-                taken is None
-                or taken is not standing.confirmed
-                or (taken is ReviewState.BOGUS and shown is None)
-            ):
-                continue
-            cutouts = _unpacked(pixels)
-            if cutouts is None:
-                continue
-            instrument = (observation.instrument if observation else None) or candidate.source
-            place = (observation.field if observation else None) or instrument
-            night = night_seen(candidate.mjd, candidate.source, candidate.external_id, east)
+def _rows(store: Store, page: Sequence[AgreedCandidate], network: str | None) -> Iterator[_Row]:
+    """Those of some candidates that have cutouts."""
+    saw: set[int] = set()
+    if network is not None:
+        with store.read() as session:
+            saw = _seen_by(session, [each.candidate for each in page], network)
+    for each in page:
+        cutouts, candidate = _unpacked(each.pixels), each.candidate
+        if cutouts is not None:
             yield _Row(
                 cutouts,
-                LABELS[taken],
-                str(label),
+                each.label,
+                each.kind,
                 candidate.snr,
-                f"object:{standing.object_id}",
-                f"{instrument}:{night}",
-                f"label:{place}:{night}",
+                each.group,
+                each.night,
+                each.field,
                 candidate.filter or "",
-                instrument,
+                each.instrument,
                 LABELLED,
                 candidate.source,
                 _host_offset(candidate),
