@@ -95,6 +95,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def hourly(frames: float) -> str:
+    """How many frames go by in an hour."""
+    return f"{frames:.0f} frames/h"
+
+
 def significant(value: float, digits: int = 3) -> str:
     """A number in so many significant digits; below ten million without an exponent: 2370, not 2.37e+03."""
     told = f"{value:.{digits}g}"

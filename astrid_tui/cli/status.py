@@ -14,7 +14,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
-from core.text import SENTENCES, counted, safe_text
+from core.text import SENTENCES, counted, hourly, safe_text
 
 
 def _depth(frame: dict[str, Any]) -> str | None:
@@ -88,7 +88,7 @@ def _tell_intake(intake: dict[str, Any]) -> None:
     if intake["oldest_queued_s"] is not None:
         told.append(f"the oldest waits {ago(intake['oldest_queued_s'])}")
     if intake["frames_per_hour"] is not None:
-        told.append(f"{intake['frames_per_hour']:.0f} frames/h processed")
+        told.append(f"{hourly(intake['frames_per_hour'])} processed")
     if intake["cadence_s"]:
         told.append(f"the camera takes one in {intake['cadence_s']:.3g} s")
     if (factor := intake["keeps_up"]) is not None:

@@ -18,6 +18,7 @@ from core.database.tables import StageRun
 
 READ = 1500  # stages: some 150 frames
 RECENT_S = 1800.0  # the pace is that of this long before the newest frame ended
+ENOUGH, LONG_S = 20, 60.0  # frames, or seconds, that make a pace: two frames within a second are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Pace:
     frames : int
         That the pace was measured on.
     per_hour : float or None
-        None with fewer than two frames.
+        None before `ENOUGH` frames have gone by or, be it two, within `LONG_S`.
     work_s : float or None
         What one frame takes a worker, the median.
     last_at : float or None
@@ -124,7 +125,8 @@ def pace(facts: Sequence[StageFact]) -> Pace:
     # Between their ends there is one frame fewer, and hardly any time where workers end together.
     seconds = max((last - float(recent[0])) / max(recent.size - 1, 1), (last - began) / recent.size)
     work = float(np.median([sum(fact.seconds for fact in attempt) for attempt in attempts[-recent.size :]]))
-    per_hour = 3600.0 / seconds if recent.size > 1 and seconds > 0 else None
+    is_pace = recent.size >= ENOUGH or (recent.size > 1 and last - began >= LONG_S)
+    per_hour = 3600.0 / seconds if is_pace and seconds > 0 else None
     return Pace(int(recent.size), per_hour, work, last)
 
 

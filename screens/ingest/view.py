@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from core.text import counted
+from core.text import counted, hourly
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, short, work
 from screens.lines import Line, Span, Tone, cells_of, drawn, padded, shortened, span, spread
@@ -48,7 +48,6 @@ MEANINGS: dict[str, str] = {
     ObservationState.CALIBRATION: "biases, darks and flats",
 }
 _MOST_FOLDERS = 3
-_FRAMES_OF_A_PACE = 20  # fewer in a few seconds make no frames an hour
 _FALLING_BEHIND = 1.0
 _OLD_S = 3600.0
 _LEAST_ROWS_FOR_REASON = 6
@@ -163,8 +162,8 @@ def standing_line(intake: Intake, now: float) -> Line:
         behind = factor < _FALLING_BEHIND
         word = f"falls behind {factor:.2g}×" if behind else f"keeps up {factor:.2g}×"
         pieces.append((span(word, Tone.WARN if behind else Tone.GOOD),))
-    if intake.pace.per_hour is not None and intake.pace.frames >= _FRAMES_OF_A_PACE:
-        pieces.append((span(f"{intake.pace.per_hour:.0f} frames/h"),))
+    if intake.pace.per_hour is not None:
+        pieces.append((span(hourly(intake.pace.per_hour)),))
     if intake.cadence_s:
         pieces.append((span("camera ", Tone.DIM), span(f"one in {work(intake.cadence_s)}")))
     if intake.pace.work_s is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from core.text import counted
+from core.text import counted, hourly
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, short, work
 from screens.ingest.view import STATE_TONES
@@ -214,7 +214,7 @@ def progress_line(page: Page, width: int) -> Line:
         end = time.strftime("%H:%M", time.gmtime(answer.at + answer.left_s))
         pieces.append((span(f"{length(answer.left_s)}, until about {end} UTC"),))
     if answer.pace.per_hour is not None:
-        pieces.append((span(f"{answer.pace.per_hour:.0f} frames/h", Tone.DIM),))
+        pieces.append((span(hourly(answer.pace.per_hour), Tone.DIM),))
     line = pieces[0]
     for piece in pieces[1:]:
         line = (*line, span(" · ", Tone.DIM), *piece)

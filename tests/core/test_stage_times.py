@@ -3,7 +3,16 @@
 import pytest
 
 from core.frames.outcome import StageRecord
-from core.operations.stage_times import Pace, StageFact, pace, recent_stages, stage_times, time_left_s
+from core.operations.stage_times import (
+    ENOUGH,
+    LONG_S,
+    Pace,
+    StageFact,
+    pace,
+    recent_stages,
+    stage_times,
+    time_left_s,
+)
 from tests.core.frames import add_frames, add_reference, done, process
 
 
@@ -42,8 +51,8 @@ def test_pace_is_that_of_the_last_half_hour():
 
 
 def test_frames_that_workers_end_together_took_the_time_since_they_began():
-    together = facts((1, "all", 0.0, 5.2), (2, "all", 0.4, 5.5))
-    assert pace(together).per_hour == pytest.approx(2 / 5.9 * 3600.0)
+    together = facts((1, "all", 0.0, 65.2), (2, "all", 0.4, 65.5))
+    assert pace(together).per_hour == pytest.approx(2 / 65.9 * 3600.0)
     pairs = facts(*((frame, "all", 5.0 * (frame // 2), 5.0) for frame in range(40)))
     assert pace(pairs).per_hour == pytest.approx(1440.0)
 
@@ -52,6 +61,17 @@ def test_nothing_is_guessed_of_one_frame_or_none():
     assert pace([]) == Pace()
     one = pace(facts((1, "read", 0, 2), (1, "align", 2, 3)))
     assert (one.frames, one.per_hour, one.work_s) == (1, None, 5.0)
+
+
+def test_a_few_frames_of_a_few_seconds_make_no_pace():
+    def of(frames: int, each_s: float) -> float | None:
+        return pace(facts(*((frame, "all", each_s * frame, each_s) for frame in range(frames)))).per_hour
+
+    assert of(2, 0.3) is None
+    assert of(ENOUGH - 1, 0.3) is None
+    assert of(ENOUGH, 0.3) == pytest.approx(12_000.0)
+    assert of(2, LONG_S / 2) == pytest.approx(120.0)
+    assert of(2, 0.99 * LONG_S / 2) is None
 
 
 def test_a_frame_that_was_retried_is_two_attempts():

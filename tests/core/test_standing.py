@@ -53,7 +53,7 @@ def test_a_run_is_told_with_the_times_of_its_stages_and_what_is_left(store):
     run = runs.start(store, engine="local", workers=2, config_hash="c")
     add_frames(store, 1, 2, 3, 4)
     for number, seconds in enumerate((1.0, 3.0)):
-        began = 1000.0 + 10.0 * number
+        began = 1000.0 + 100.0 * number
         stages = (
             StageRecord("align", began, seconds, "done"),
             StageRecord("detect", began + seconds, 1.0, "rejected" if number else "done"),
