@@ -3,8 +3,8 @@
 python -m benchmarks.million FOLDER [CANDIDATES]
 """
 
+import argparse
 import sqlite3
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from core.database.migrations import upgrade
 from core.database.tables import Candidate, Observation, SkyObject
 from core.review.cutouts import Cutouts, pack
 
+MANY = 1_000_000
 CUTOUTS = 400  # of the objects that the queue begins with
 SIDE = 63
 
@@ -44,7 +45,7 @@ _OBJECTS = {
 }  # fmt: skip
 
 
-def make(folder: Path, count: int = 1_000_000) -> str:
+def make(folder: Path, count: int = MANY) -> str:
     """A store in a folder; its URL.
 
     Indexes are dropped meanwhile and made again: sorting once is faster than a million insertions.
@@ -112,6 +113,15 @@ def _triplet(lot: np.random.Generator) -> Cutouts:
     return Cutouts(*noisy, sigma=(9.0, 8.0, 12.0))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Make it, and print where it is."""
+    asked = argparse.ArgumentParser("python -m benchmarks.million", allow_abbrev=False)
+    asked.add_argument("folder", type=Path, metavar="FOLDER", help="where the store is to be")
+    asked.add_argument("candidates", type=int, nargs="?", metavar="CANDIDATES", default=MANY)
+    given = asked.parse_args()
     began = time.perf_counter()
-    print(make(Path(sys.argv[1]), *map(int, sys.argv[2:])), f"{time.perf_counter() - began:.0f} s")
+    print(make(given.folder, given.candidates), f"{time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

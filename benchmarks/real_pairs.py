@@ -10,10 +10,10 @@ there are, and rank and SNR of that star where the nights differ.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import math
 import os
-import sys
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +31,9 @@ def main() -> None:
     """Print a line of each pair."""
     from pipeline.frame import FrameRefused
 
-    folder = Path(sys.argv[1])
+    asked = argparse.ArgumentParser("python -m benchmarks.real_pairs", allow_abbrev=False)
+    asked.add_argument("folder", type=Path, metavar="FOLDER", help="with frames of one field")
+    folder: Path = asked.parse_args().folder
     pairs = _of_saao(folder) if (folder / "truth.csv").exists() else _of_any(folder)
     print("new  ref   sigma        flux error   flux ratio     candidates  rank    SNR")
     for new, ref, place in pairs:
