@@ -2,18 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from astrid_tui.cli.completion import object_numbers
 from astrid_tui.cli.invocation import (
-    ForceOption,
     JsonOption,
-    check_output,
-    expanded_filter,
-    output_stream,
     person_of,
     print_json,
     print_table,
@@ -24,8 +19,8 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from astrid_tui.cli.reports import mpc, tns
 from core.text import counted
-from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.review.agreement import Pair
@@ -231,96 +226,6 @@ def filters(
         print_table(("name", "filter"), [(each.name, each.expression) for each in found])
     else:
         print_text(f"{who} has saved no filter.")
-
-
-def tns(
-    context: typer.Context,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The report, as JSON; without it a dry run.")
-    ] = None,
-    filters: Annotated[
-        list[str] | None, typer.Option("--filter", help='Such as "object:AT* mjd>60000".')
-    ] = None,
-    force: ForceOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Check what could be reported to the Transient Name Server, and write the report to a file.
-
-    Nothing is sent. Exit code 3: some objects did not pass; 1: none did.
-    """
-    import json
-
-    from core.review.tns_report import document, preflight
-
-    check_output(output, force=force, text=True)
-    settings, store = settings_of(context), store_of(context, read_only=True)
-    terms = expanded_filter(context, store, filters)
-    checked = preflight(store, settings.tns, settings.review, filters=terms)
-    passed = [each for each in checked if each.report is not None]
-    if output is not None and passed:
-        with output_stream(output) as stream:
-            json.dump(document(checked), stream, indent=1, allow_nan=False)
-    if as_json:
-        print_json([asdict(each) for each in checked])
-    else:
-        for each in checked:
-            print_text(f"{each.name} ({each.label}): {'to be reported' if each.report else 'not reported'}")
-            _print_checks(each.problems, each.warnings)
-        _print_sum(len(passed), len(checked), "objects", output)
-    _end(len(passed), len(checked))
-
-
-def mpc(
-    context: typer.Context,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The report (ADES, .psv); without it a dry run.")
-    ] = None,
-    filters: Annotated[
-        list[str] | None, typer.Option("--filter", help='Such as "tracklet:any mjd>60000".')
-    ] = None,
-    force: ForceOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Check which moving bodies could be reported to the Minor Planet Center, and write the report to a file.
-
-    Nothing is sent. Exit code 3: some bodies did not pass; 1: none did.
-    """
-    from core.review.ades_report import preflight, write
-
-    check_output(output, force=force, text=True)
-    settings, store = settings_of(context), store_of(context, read_only=True)
-    terms = expanded_filter(context, store, filters)
-    checked = preflight(store, settings.mpc, settings.review, filters=terms)
-    passed = [each for each in checked if not each.problems]
-    if output is not None and passed:
-        with output_stream(output) as stream:
-            write(passed, settings.mpc, stream)
-    if as_json:
-        print_json([asdict(each) for each in checked])
-    else:
-        for each in checked:
-            told = "not reported" if each.problems else f"to be reported as {each.name}"
-            print_text(f"tracklet {each.tracklet}, {len(each.candidates)} detections: {told}")
-            _print_checks(each.problems, each.warnings)
-        _print_sum(len(passed), len(checked), "bodies", output)
-    _end(len(passed), len(checked))
-
-
-def _print_sum(passed: int, checked: int, what: str, output: Path | None) -> None:
-    where = f"in {output}" if output is not None and passed else "dry run, nothing was written"
-    print_text(f"{passed} of {checked} {what} pass; {where}.")
-
-
-def _end(passed: int, checked: int) -> None:
-    """Leave with the exit code for a report that some, or none, did not come into."""
-    if passed < checked:
-        raise typer.Exit(ExitCode.PARTIAL if passed else ExitCode.FAILED)
-
-
-def _print_checks(problems: Sequence[str], warnings: Sequence[str]) -> None:
-    for kind, sentences in (("problem", problems), ("warning", warnings)):
-        for sentence in sentences:
-            print_text(f"  {kind}: {sentence}")
 
 
 def fakes(

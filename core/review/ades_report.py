@@ -105,7 +105,9 @@ def preflight(
 
 def site_problems(settings: MpcSettings) -> list[str]:
     """What of the site is missing, or cannot be written."""
-    problems = [f"required: [mpc] {name} is not set" for name in REQUIRED if not getattr(settings, name)]
+    names = [name for name in REQUIRED if not getattr(settings, name)]
+    verb = "is" if len(names) == 1 else "are"
+    problems = [f"required: [mpc] {', '.join(names)} {verb} not set"] if names else []
     if settings.station and not _STATION.fullmatch(settings.station):
         problems.append(f"[mpc] station '{safe_text(settings.station, 20)}' is no code of an observatory")
     for name in ("astrometric_catalog", "photometric_catalog"):

@@ -28,6 +28,7 @@ from core.vocabulary import FluxKind, Label, ReviewState, labels_of
 
 REPORTED = (Label.SUPERNOVA, Label.NUCLEAR, Label.REAL)  # what is new at a fixed place
 _BOGUS = labels_of(ReviewState.BOGUS)
+REQUIRED = ("reporter", "reporting_group_id", "data_source_group_id", "instrument_id")
 DUPLICATE_ARCSEC = 2.0
 # By TNS: 1 possible supernova, 4 nuclear, 0 other.
 _TYPES = {Label.SUPERNOVA: "1", Label.NUCLEAR: "4", Label.REAL: "0"}
@@ -99,6 +100,14 @@ def preflight(
     return checked
 
 
+def missing_settings(settings: TnsSettings) -> str | None:
+    """One sentence: what of the settings every report must have, and is not set."""
+    names = [name for name in REQUIRED if not getattr(settings, name)]
+    return (
+        f"required: [tns] {', '.join(names)} {'is' if len(names) == 1 else 'are'} not set" if names else None
+    )
+
+
 def document(checked: Sequence[Checked]) -> dict[str, Any]:
     """The bulk report of all that passed."""
     passed = [each.report for each in checked if each.report is not None]
@@ -127,9 +136,8 @@ def _checked(
     sky_object = part[0].sky_object
     label = Label(sky_object.review_label or Label.REAL)
     warnings: list[str] = []
-    for name in ("reporter", "reporting_group_id", "data_source_group_id", "instrument_id"):
-        if not getattr(settings, name):
-            problems.append(f"required: [tns] {name} is not set")
+    if said := missing_settings(settings):
+        problems.append(said)
     if sky_object.ra is None or sky_object.dec is None:
         problems.append("required: a position on the sky")
     with store.read() as db:

@@ -60,7 +60,8 @@ def test_injected_sources_are_no_discoveries(store):
 @pytest.mark.parametrize(
     ("facts", "settings", "problem"),
     [
-        ({}, TnsSettings(), "[tns] reporter is not set"),
+        ({}, SITE.model_copy(update={"reporter": ""}), "[tns] reporter is not set"),
+        ({}, TnsSettings(), "[tns] reporter, reporting_group_id, data_source_group_id, instrument_id are"),
         ({"filter": "g"}, SITE, "no number for 'g'"),
         ({"mag": None}, SITE, "a magnitude with its error"),
         ({"mag_system": "vega"}, SITE, "no number for 'vega'"),

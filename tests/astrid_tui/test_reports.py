@@ -1,0 +1,76 @@
+"""What `astrid candidates tns` and `mpc` say: what a report would hold, and that nothing is sent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.astrid_tui.command import Command
+from tests.core.test_tns_report import SITE, discovery
+
+
+@pytest.fixture
+def astrid(tmp_path, sqlite_store, monkeypatch, capsys) -> Command:
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{tmp_path}/astrid.db")
+    monkeypatch.setenv("ASTRID_REVIEW__EXPERTS", '["eve"]')
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, capsys.readouterr)
+
+
+@pytest.fixture
+def site(monkeypatch) -> None:
+    for name in ("reporter", "reporting_group_id", "data_source_group_id", "instrument_id", "filters"):
+        value = getattr(SITE, name)
+        text = value if isinstance(value, str) else json.dumps(value)
+        monkeypatch.setenv(f"ASTRID_TNS__{name.upper()}", text)
+
+
+def test_settings_that_are_missing_are_told_once_in_one_sentence(astrid, sqlite_store):
+    discovery(sqlite_store, "one")
+    discovery(sqlite_store, "two", ra=20.0)
+    said = "required: [tns] reporter, reporting_group_id, data_source_group_id, instrument_id are not set"
+    told = astrid("candidates", "tns", code=1)
+    assert told.count("are not set") == told.count(f"problem: {said}\n") == 1
+    assert [each["problems"][0] for each in astrid.json("candidates", "tns", code=1)] == [said, said]
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",), ("--dry-run", "-o", "report.json")])
+def test_a_dry_run_says_what_would_be_reported_and_that_nothing_was(
+    astrid, site, sqlite_store, tmp_path, words
+):
+    discovery(sqlite_store, "one")
+    discovery(sqlite_store, "two")
+    told = astrid("candidates", "tns", *words, code=3)
+    assert (
+        "discovered on 2023-02-25 12:00:00 UTC at 10.500000 -41.250000, 2 points of photometry, no lim"
+        in told
+    )
+    assert "problem: duplicate: one of this report is within 2 arcsec" in told
+    assert told.endswith(
+        "Dry run: a report would hold 1 of 2 objects; nothing was written, and nothing was sent.\n"
+    )
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_a_report_is_a_file_that_nobody_sent(astrid, site, sqlite_store, tmp_path: Path):
+    nothing = "There is no object to report: nothing was written, and nothing was sent.\n"
+    assert astrid("candidates", "tns", "-o", "report.json") == nothing
+    discovery(sqlite_store, "one", who="ada")  # no expert
+    assert astrid("candidates", "tns", "-o", "report.json", code=1).endswith(
+        "0 of 1 object pass: report.json was not written, and nothing was sent.\n"
+    )
+    assert not (tmp_path / "report.json").exists()
+    discovery(sqlite_store, "two", ra=20.0)
+    told = astrid("candidates", "tns", "-o", "report.json", code=3)
+    assert told.endswith("report.json holds 1 of 2 objects; it was not sent.\n")
+    assert [*json.loads((tmp_path / "report.json").read_text())["at_report"]] == ["0"]
+
+
+def test_what_the_site_lacks_for_the_minor_planet_center_is_one_sentence_too(astrid, sqlite_store):
+    told = astrid("candidates", "mpc", "--dry-run")
+    assert told.count("are not set") == 1
+    assert "required: [mpc] station, submitter, observers, " in told
+    assert "no tracklet to report" in told
