@@ -67,8 +67,9 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     """
     if raw.exposure.kind is not FrameKind.SCIENCE:
         raise FrameRefused(f"it is a {raw.exposure.kind} frame, not one of the sky")
-    exposure = _with_settings(raw, settings)
     masters = masters and due(masters, raw.header)
+    exposure = _with_settings(raw, settings)
+    exposure, measured = _with_measured(exposure, raw, masters)
     _check_noise(raw.data, raw.mask == 0)
     saturation = _full(raw.data, raw.mask == 0, exposure.saturation)
     some = raw.data[::WHOLE_PX, ::WHOLE_PX]
@@ -119,7 +120,13 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         read_noise=detector.read_noise,
         saturation=(saturation - pedestal) * detector.gain,
         origin=trimmed.origin,
-        notes=raw.notes + (masters.notes if masters is not None else ()) + detector.notes + _told(dark),
+        notes=(
+            *raw.notes,
+            *(masters.notes if masters is not None else ()),
+            *measured,
+            *detector.notes,
+            *_told(dark),
+        ),
     )
 
 
@@ -154,6 +161,19 @@ def _with_settings(raw: RawFrame, settings: Settings) -> Exposure:
         read_noise=exposure.read_noise or camera.read_noise or None,
         saturation=exposure.saturation or camera.saturation or None,
     )
+
+
+def _with_measured(
+    exposure: Exposure, raw: RawFrame, masters: Masters | None
+) -> tuple[Exposure, tuple[str, ...]]:
+    """The exposure with the gain that flats tell where nothing else does, and what is to be said of that."""
+    if exposure.gain is not None or masters is None:
+        return exposure, ()
+    found = masters.transfer
+    gain = None if found is None else gain_of(raw.header, exposure.exposure_s, found.gain)
+    if found is None or gain is None:
+        return exposure, (f"its gain cannot be measured: {masters.untold}",) * bool(masters.untold)
+    return replace(exposure, gain=gain, read_noise=exposure.read_noise or found.read_noise), (found.sentence,)
 
 
 def _check_noise(data: Image, good: NDArray[np.bool_]) -> None:

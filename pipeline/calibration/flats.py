@@ -11,7 +11,9 @@ import numpy as np
 from pipeline.calibration.choice import Calibrator
 from pipeline.calibration.combine import mean_of
 from pipeline.calibration.fitting import none_of_use, set_aside
-from pipeline.calibration.overscan import trim
+from pipeline.calibration.overscan import amplifiers, trim
+from pipeline.calibration.photon_transfer import Lit, blocks_of
+from pipeline.files.headers import data_unit
 from pipeline.files.readout import combined_of
 from pipeline.frame import Image, RawFrame
 
@@ -20,6 +22,7 @@ PLATEAU_SHARE = 0.01  # of a flat's pixels at the converter's most
 SATURATED = 0.9  # of the saturation: the median of a flat above it cannot be trusted
 NORMALISED = 50.0  # data units: a flat of less is one that was divided by its level, and holds no bias
 CONVERTERS_FULL = (4095.0, 16383.0, 32767.0, 65535.0)  # of 12, 14, 15 and 16 bits
+MOST_LIT = 8  # flats whose gain is measured
 IS_SATURATED = "saturated"
 IS_DARK = "without light once the bias is subtracted"
 
@@ -33,6 +36,7 @@ class Flats:
         self._flats = flats
         self._aside: dict[str, list[Calibrator]] = {}
         self._level = 0.0  # of the brightest that still holds whatever the camera adds
+        self.lit: list[Lit] = []  # some of those that may tell a gain which no header does
 
     def response(self, unlit: Unlit, folder: Path | None) -> Image:
         """The relative response of the pixels; 0 where there is none to speak of.
@@ -54,10 +58,15 @@ class Flats:
         mean[mean < LOWEST_FLAT] = 0.0
         return mean
 
+    @property
+    def has_pedestal(self) -> bool:
+        """Whether any holds what the camera adds, where no bias or dark takes that out."""
+        return self._level > NORMALISED
+
     def notes(self, *, has_pedestal: bool) -> tuple[str, ...]:
         """Sentences for the frames that they are used for, once they were read."""
         said = [set_aside(group, reason) for reason, group in self._aside.items()]
-        if has_pedestal and self._level > NORMALISED:
+        if has_pedestal and self.has_pedestal:
             said.append(
                 "its flats were used without a bias or dark: what the camera adds to them stays in them"
             )
@@ -80,10 +89,19 @@ class Flats:
                 continue
             if exposures == 1 and trimmed.pedestal == 0.0:
                 self._level = max(self._level, level)
+            if len(self.lit) < MOST_LIT and tells_gain(raw):
+                self.lit.append(Lit(light, level / _full(raw), blocks_of(image, amplifiers(raw))))
             yield image / np.float32(light), exposures
         if sum(map(len, self._aside.values())) == len(self._flats):
             reason, (first, *_) = next(iter(self._aside.items()))
             raise none_of_use(self._flats, first, reason)
+
+
+def tells_gain(raw: RawFrame) -> bool:
+    """Whether a calibration frame is one exposure in counts of which no header tells what they are worth."""
+    unit = data_unit(raw.header)
+    is_count = unit.kind == "counts" and not unit.per_second
+    return is_count and raw.exposure.gain is None and combined_of(raw.header) == 1
 
 
 def _full(raw: RawFrame) -> float:

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.least_used import make_room, used
 from core.settings import Settings
@@ -17,6 +18,7 @@ from core.unfinished import unfinished
 from pipeline.calibration.choice import Calibrator, Choice, choose
 from pipeline.calibration.masters import Masters, build
 from pipeline.calibration.overscan import Section
+from pipeline.calibration.photon_transfer import PhotonTransfer
 from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import Exposure, FrameRefused
 
@@ -25,7 +27,10 @@ log = logging.getLogger(__name__)
 NOTES = "notes"
 UNREAD = "unread"
 HOLDS_BIAS = "dark_holds_bias"
-CACHE_FORMAT = "6"
+TRANSFER = "transfer"
+UNTOLD = "untold"
+TEXTS = (NOTES, UNREAD, UNTOLD)
+CACHE_FORMAT = "7"
 
 
 def masters_for(
@@ -117,13 +122,21 @@ def load(folder: Path, content: str) -> Masters | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             used(path)
-            held = {name: arrays[name] for name in arrays.files if name not in {NOTES, UNREAD, HOLDS_BIAS}}
-            notes, unread = (
-                tuple(str(each) for each in arrays[name]) if name in arrays.files else ()
-                for name in (NOTES, UNREAD)
+            images = {
+                name: arrays[name] for name in arrays.files if name not in (*TEXTS, HOLDS_BIAS, TRANSFER)
+            }
+            notes, unread, untold = (
+                tuple(str(each) for each in arrays[name]) if name in arrays.files else () for name in TEXTS
             )
-            holds_bias = HOLDS_BIAS in arrays.files
-            return Masters(**held, content=content, notes=notes, dark_holds_bias=holds_bias, unread=unread)
+            return Masters(
+                **images,
+                content=content,
+                notes=notes,
+                dark_holds_bias=HOLDS_BIAS in arrays.files,
+                unread=unread,
+                transfer=_transfer_of(arrays[TRANSFER]) if TRANSFER in arrays.files else None,
+                untold="".join(untold),
+            )
     except DAMAGE:
         return None
 
@@ -136,10 +149,22 @@ def save(folder: Path, masters: Masters) -> None:
         for field in fields(masters)
         if isinstance(value := getattr(masters, field.name), np.ndarray)
     }
-    for name, texts in ((NOTES, masters.notes), (UNREAD, masters.unread)):
+    for name, texts in zip(
+        TEXTS, (masters.notes, masters.unread, (masters.untold,) * bool(masters.untold)), strict=True
+    ):
         if texts:
             arrays[name] = np.array(texts, dtype=np.str_)
     if masters.dark_holds_bias:
         arrays[HOLDS_BIAS] = np.array(True)
+    if (found := masters.transfer) is not None:
+        numbers = (found.gain, found.gain_err, found.read_noise, found.flats, found.biases, found.by_darks)
+        arrays[TRANSFER] = np.array([*numbers, *found.each], dtype=np.float64)
     with unfinished(folder / f"{masters.content}.npz") as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
+
+
+def _transfer_of(kept: NDArray[np.float64]) -> PhotonTransfer:
+    gain, gain_err, read_noise, flats, biases, by_darks, *each = (float(number) for number in kept)
+    return PhotonTransfer(
+        gain, gain_err, read_noise, int(flats), int(biases), tuple(each), by_darks=bool(by_darks)
+    )

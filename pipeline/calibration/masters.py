@@ -19,13 +19,15 @@ from pipeline.calibration.choice import Calibrator, Choice, same_length
 from pipeline.calibration.combine import mean_of
 from pipeline.calibration.fitting import Unfit, fitting, same_part
 from pipeline.calibration.flats import Flats
-from pipeline.calibration.overscan import Section, trim
+from pipeline.calibration.overscan import Section, amplifiers, trim
+from pipeline.calibration.photon_transfer import Lit, PhotonTransfer, blocks_of, photon_transfer
 from pipeline.calibration.steps import told_steps
 from pipeline.files.readout import combined_of
-from pipeline.frame import Image, RawFrame
+from pipeline.frame import FrameRefused, Image, RawFrame
 from pipeline.quantile import MAD_TO_SIGMA, quantile
 
 FREE_OF_BIAS = 0.5  # of the bias: a master dark whose median is below it does not hold that any more
+MOST_BIASES = 5  # that tell the read noise
 HOT_SIGMA = 20.0  # of the dark current's scatter
 
 
@@ -51,6 +53,10 @@ class Masters:
         No bias was there that could have been taken out of the dark, and it was not taken out before.
     unread : tuple of str
         The contents of calibration frames that could not be read, and so are not in them.
+    transfer : PhotonTransfer, optional
+        The gain that the flats tell, where their headers do not.
+    untold : str
+        Why they tell none although they are asked.
     """
 
     bias: Image | None = None
@@ -61,6 +67,8 @@ class Masters:
     notes: tuple[str, ...] = ()
     dark_holds_bias: bool = False
     unread: tuple[str, ...] = ()
+    transfer: PhotonTransfer | None = None
+    untold: str = ""
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -129,8 +137,37 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
         return _less_dark(_less(raw.data, bias), dark, seconds)
 
     flat = lit.response(unlit, folder)
-    notes = lit.notes(has_pedestal=bias is None and pedestal is None)
-    return Masters(bias, dark, flat, _bad(dark, flat), notes=notes, dark_holds_bias=holds_bias)
+    has_pedestal = bias is None and pedestal is None
+    notes = lit.notes(has_pedestal=has_pedestal)
+    made = Masters(bias, dark, flat, _bad(dark, flat), notes=notes, dark_holds_bias=holds_bias)
+    if not lit.lit or (has_pedestal and lit.has_pedestal):
+        return made
+    try:
+        return replace(made, transfer=_transfer(lit.lit, biases, darks))
+    except FrameRefused as refused:
+        return replace(made, untold=str(refused))
+
+
+def _transfer(
+    lit: Sequence[Lit], biases: Sequence[Calibrator], darks: Sequence[Calibrator]
+) -> PhotonTransfer:
+    """The gain by flats and biases, or darks of one length where there are not two of these.
+
+    Raises
+    ------
+    FrameRefused
+        They do not tell it.
+    """
+    single = [one for one in biases if one.exposures == 1]
+    by_darks = len(single) < 2
+    if by_darks:
+        single = [
+            one for one in darks if one.exposures == 1 and same_length(_seconds(one), _seconds(darks[0]))
+        ]
+    dim = []
+    for raw in (one.read() for one in single[:MOST_BIASES]):
+        dim.append(blocks_of(trim(raw).raw.data, amplifiers(raw)))
+    return replace(photon_transfer(lit, dim), by_darks=by_darks)
 
 
 def _dark_rate(darks: Sequence[Calibrator], bias: Image | None, folder: Path | None) -> Image:

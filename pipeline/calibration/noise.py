@@ -115,8 +115,9 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float, *, are_whol
       overstates rather than understates the noise of sources, and the sky's variance is as measured;
     - as much less as counts a second have, and no whole numbers: that they are. Less than any pedestal
       explains: pixels were scaled, such as to 1 at most, and the gain is not theirs;
-    - no gain known: the one that makes the sky consistent, bounded so that the brightest pixel does
-      not exceed 200,000 electrons, for a pedestal makes it too large without limit.
+    - no gain known, nor measured (`pipeline.calibration.photon_transfer`): the one that makes the sky
+      consistent, bounded so that the brightest pixel does not exceed 200,000 electrons, for a pedestal makes
+      it too large without limit.
 
     Parameters
     ----------

@@ -147,6 +147,23 @@ def trim(raw: RawFrame) -> Trimmed:
     return Trimmed(trimmed, (cut.x0, cut.y0), pedestal)
 
 
+def amplifiers(raw: RawFrame) -> tuple[Section, ...]:
+    """The parts of a frame without its overscan that an amplifier each read; all of it where one did."""
+    shape = raw.data.shape
+    cut = illuminated(raw.header, shape)
+    parts = [] if cut is None else [(each.part, cut) for each in _outputs(raw, cut)]
+    if len(parts) < 2:
+        whole = cut or Section(0, shape[1], 0, shape[0])
+        return (Section(0, whole.size[0], 0, whole.size[1]),)
+    return tuple(
+        Section(
+            max(part.x0, cut.x0) - cut.x0, min(part.x1, cut.x1) - cut.x0,
+            max(part.y0, cut.y0) - cut.y0, min(part.y1, cut.y1) - cut.y0,
+        )
+        for part, cut in parts
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class _Output:
     """An amplifier: the part that it read, its overscan, and its counts in those of the exposure's gain."""
