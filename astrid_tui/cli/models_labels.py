@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from core.models.trainings import Training
     from core.settings import Settings
     from pipeline.training.examples import Examples
+    from pipeline.training.label_fields import Labels
     from pipeline.training.scored_fields import Scored
+
+NOT_LEARNT = {  # of labelled candidates, why a U-Net learns nothing of them
+    "alerts": "are of no frame here",
+    "untold": "lie on masked pixels, or are trails of unknown course",
+    "gone": "are of frames whose files, or whose references' files, are gone",
+    "changed": "are of frames whose files hold something else now",
+    "refused": "are of frames that could not be subtracted again: the log says why",
+}
 
 
 def agreed_on(context: typer.Context, settings: Settings) -> Examples | None:
@@ -32,6 +41,22 @@ def agreed_and_seen(context: typer.Context, settings: Settings, network: str | N
         with closing(store_of(context, read_only=True)) as store:
             found = scored_labels(store, settings.review, settings.site, network)
             if found is None and not agreed_objects(store, settings.review):
+                remark(f"No verdict is learnt from: {why_none(store, settings.review)}.")
+            return found
+    except StoreMissing:
+        return None
+
+
+def labelled_frames(context: typer.Context, settings: Settings) -> Labels | None:
+    """What reviewers agree on, by frame; none without a store. Where there is nothing, it is told why."""
+    from core.database.store_errors import StoreMissing
+    from core.review.agreed import why_none
+    from pipeline.training.label_fields import labels_of
+
+    try:
+        with closing(store_of(context, read_only=True)) as store:
+            found = labels_of(store, settings)
+            if not found.frames and not found.alerts:
                 remark(f"No verdict is learnt from: {why_none(store, settings.review)}.")
             return found
     except StoreMissing:
@@ -65,4 +90,17 @@ def tell_weighed(training: Training) -> None:
         )
     if told["is_too_few"]:
         said.append("they are of too few real or bogus objects, so fields alone weigh")
+    remark(f"{'; '.join(said)}.")
+
+
+def tell_windows(told: dict[str, int]) -> None:
+    """Say how many labelled candidates a U-Net learnt of in their frames, and why of no others."""
+    if not any(told.values()):
+        return
+    said = [
+        f"{told['learnt']} labelled candidates were learnt from besides, {told['held_out']} were held out"
+    ]
+    for name, why in NOT_LEARNT.items():
+        if told.get(name):
+            said.append(f"{told[name]} {why}")
     remark(f"{'; '.join(said)}.")

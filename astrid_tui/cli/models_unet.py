@@ -18,10 +18,12 @@ from astrid_tui.cli.invocation import (
     settings_of,
 )
 from astrid_tui.cli.models_kept import NoSyncOption, tell_mlflow, version_of
+from astrid_tui.cli.models_labels import labelled_frames, tell_windows
 from astrid_tui.cli.models_options import (
     FIELDS,
     DeviceOption,
     FieldsOption,
+    LabelsOption,
     OutputOption,
     SeedOption,
     ThreadsOption,
@@ -31,7 +33,7 @@ from astrid_tui.cli.models_options import (
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
-    from pipeline.training.unet_run import Made
+    from pipeline.training.unet_made import Made
 
 
 def unet(
@@ -56,11 +58,12 @@ def unet(
         Path | None,
         typer.Option(exists=True, file_okay=False, help="Own frames: every second field is made of them."),
     ] = None,
+    labels: LabelsOption = True,
     output: OutputOption = None,
     no_sync: NoSyncOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the U-Net on simulated fields, choose its thresholds on others, and export it.
+    """Train the U-Net on simulated fields and labelled frames, choose its thresholds, and export it.
 
     Fields and checkpoint are kept in AstrID's home: the same command goes on where it was stopped. Ctrl-C
     and SIGTERM stop it after the step in hand.
@@ -89,15 +92,17 @@ def unet(
         frames=frames,
         judged=judged,
     )
+    labelled = labelled_frames(context, settings) if labels else None
     with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
-        made = run(settings, wanted, output, report, stopped)
+        made = run(settings, wanted, output, report, stopped, labelled)
     if made is None:
         if as_json:
-            print_json(
-                {"folder": None, "digest": None, "metrics": {}, "version": None, "registry_trouble": None}
-            )
+            nothing = dict.fromkeys(("folder", "digest", "labels", "version", "registry_trouble"))
+            print_json(nothing | {"metrics": {}})
         remark("Stopped; the same command goes on from here.")
         raise typer.Exit(ExitCode.INTERRUPTED)
+    if made.labels is not None:
+        tell_windows(made.labels)
     training = None if made.training is None else read(made.training)
     number = None if training is None else version_of(context, training)
     free_outdated(context)

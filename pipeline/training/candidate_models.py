@@ -18,18 +18,11 @@ from pipeline.classify.networks import ARCHITECTURE
 from pipeline.classify.scorers import Inputs, calibrated, load
 from pipeline.classify.turns import TURNS
 from pipeline.training import member_scores, remembered, tree_train
-from pipeline.training.calibration import (
-    HELD_OUT,
-    at_share,
-    calibration_error,
-    fnr_at_fpr,
-    is_held_out,
-    platt,
-)
+from pipeline.training.calibration import at_share, calibration_error, fnr_at_fpr, platt
 from pipeline.training.examples import LABELLED, SIMULATED, Examples
+from pipeline.training.holding_out import held_out
 from pipeline.training.remembered import seen, weights_of
 from pipeline.training.scorecard_summary import of_held_out
-from pipeline.training.splits import SHARED, named, together
 from pipeline.training.tree_train import TreeOptions
 
 if TYPE_CHECKING:
@@ -69,9 +62,7 @@ class Trained:
 def split(examples: Examples) -> tuple[Examples, Examples]:
     """What is trained on, and what is held out; only rows of known label.
 
-    One field in `HELD_OUT` is held out, with all that shares an object, a night or a field with it. What
-    makes up more than half of a source other than the simulation is never held out: else hardly anything
-    would be learnt of that source.
+    They are held out as `pipeline.training.holding_out` says.
 
     Raises
     ------
@@ -86,34 +77,6 @@ def split(examples: Examples) -> tuple[Examples, Examples]:
             "some are held out to be judged on"
         )
     return known[~held], known[held]
-
-
-def held_out(examples: Examples, share: int = HELD_OUT) -> NDArray[np.bool_]:
-    """Which examples are held out, as `split` says: (n,).
-
-    Parameters
-    ----------
-    examples : Examples
-    share : int
-        One field in so many is.
-    """
-    names = units(examples)
-    held = is_held_out(names, share)
-    for source in np.unique(examples.source[examples.source != SIMULATED]):
-        own, counts = np.unique(names[examples.source == source], return_counts=True)
-        held &= ~np.isin(names, own[counts > counts.sum() / 2])
-    return held
-
-
-def units(examples: Examples) -> NDArray[np.str_]:
-    """Of each row the first name among the fields that belong together with its own."""
-    columns = named({name: getattr(examples, name) for name in SHARED})
-    linked = together(columns, columns)
-    order = np.lexsort((columns["field"], linked))
-    _, first, inverse = np.unique(linked[order], return_index=True, return_inverse=True)
-    names = np.empty(len(examples), dtype=columns["field"].dtype)
-    names[order] = columns["field"][order][first][inverse]
-    return names
 
 
 def metrics_of(log_odds: Array, examples: Examples) -> dict[str, float]:

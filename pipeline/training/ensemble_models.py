@@ -14,10 +14,11 @@ from pipeline.classify.model_file import Description, ModelFile, write
 from pipeline.classify.scorers import Inputs, Scorer, probabilities
 from pipeline.classify.triplets import Triplets
 from pipeline.training.calibration import is_held_out
-from pipeline.training.candidate_models import Trained, held_out, metrics_of, units
+from pipeline.training.candidate_models import Trained, metrics_of
 from pipeline.training.ensemble_train import weigh
 from pipeline.training.ensemble_zones import LOST, WRONG, Zones, narrowed, strata_of, zones
 from pipeline.training.examples import LABELLED, Examples, join
+from pipeline.training.holding_out import held_out, units
 from pipeline.training.member_scores import Weighable
 from pipeline.training.remembered import seen
 from pipeline.training.scorecard_summary import of_held_out

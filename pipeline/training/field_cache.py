@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,17 +107,23 @@ def make(
 def write(made: TrainingField, path: Path) -> None:
     """Write one field, whole or not at all."""
     events = [[getattr(event, name) for name in EVENT_COLUMNS] for event in made.events]
+    found = CachedField(
+        name=made.name,
+        planes=frame_input(made.difference, made.new, made.reference).astype(np.float16),
+        classes=made.classes,
+        fwhm=float(made.difference.psf.fwhm),
+        kinds=np.array([event.kind for event in made.events], dtype="U16"),
+        hosts=np.array([event.host for event in made.events], dtype="U16"),
+        places=np.array(events, dtype=np.float64).reshape(-1, len(EVENT_COLUMNS)),
+    )
+    store(found, path)
+
+
+def store(found: CachedField, path: Path) -> None:
+    """Write what `read` reads, whole or not at all."""
+    arrays: dict[str, Any] = {each.name: np.asarray(getattr(found, each.name)) for each in fields(found)}
     with unfinished(path) as part, part.open("wb") as file:
-        np.savez(
-            file,
-            name=np.array(made.name),
-            planes=frame_input(made.difference, made.new, made.reference).astype(np.float16),
-            classes=made.classes,
-            fwhm=np.float64(made.difference.psf.fwhm),
-            kinds=np.array([event.kind for event in made.events], dtype="U16"),
-            hosts=np.array([event.host for event in made.events], dtype="U16"),
-            places=np.array(events, dtype=np.float64).reshape(-1, len(EVENT_COLUMNS)),
-        )
+        np.savez(file, **arrays)
 
 
 def read(path: Path) -> CachedField:
@@ -172,3 +179,10 @@ def name_of(path: Path) -> str:
     """The name of a field, without its pixels."""
     with np.load(path, allow_pickle=False) as file:
         return str(file["name"])
+
+
+def kinds_of(path: Path) -> NDArray[np.str_]:
+    """The kinds of a field's events, without its pixels."""
+    with np.load(path, allow_pickle=False) as file:
+        found: NDArray[np.str_] = file["kinds"]
+        return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,13 +12,16 @@ from pipeline.training.detected import kept_as
 from pipeline.training.fields import VERSION
 
 EXAMPLES, SCORED, TRAINING = "examples", "scored", "training"  # folders of the home
+WINDOWS = "labels"  # of labelled frames, within that of the trainings
+UNUSED_S = 30 * 86400.0  # labels may have changed, and windows of them are made by other names then
 # As they are named, and as earlier versions of AstrID named them.
 _DETECTED = re.compile(r"(?:seen|scored|fields|shown|told)(?:-(?:\d+|[0-9a-f]{12}|none))+\.np[yz]")
 _WHOLE = re.compile(r"(?:field(?:-[0-9a-f]{12})?|frames-[0-9a-f]{12})-(?P<version>\d+)-\d+-\d{7}\.npz")
 
 
 def outdated(home: Path, networks: Collection[str] | None) -> Iterator[Path]:
-    """Files of fields that another version of AstrID drew, or that a U-Net saw which is not here any more.
+    """Files of fields that another version of AstrID drew, or that a U-Net saw which is not here any more;
+    and windows of labelled frames that no training used for a month.
 
     Parameters
     ----------
@@ -33,6 +37,9 @@ def outdated(home: Path, networks: Collection[str] | None) -> Iterator[Path]:
     for path in (home / TRAINING).glob("fields-*/*.npz"):
         told = _WHOLE.fullmatch(path.name)
         if told is not None and int(told["version"]) != VERSION:
+            yield path
+    for path in (home / TRAINING / WINDOWS).glob("label-*.npz"):
+        if time.time() - path.stat().st_mtime > UNUSED_S:
             yield path
 
 

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from core.settings import Settings
-from pipeline.classify.model_file import Calibration, Description, ModelFile, read, write
-from pipeline.classify.unet import ARCHITECTURE, CLASSES, NAME, STRIDE_PX, UNet
-from pipeline.classify.unet_input import CHANNELS
-from pipeline.training import field_cache, unet_scorecard
+from pipeline.classify.model_file import read
+from pipeline.classify.unet import NAME, UNet
+from pipeline.training import field_cache, label_fields, unet_scorecard
 from pipeline.training.checkpoint import Device, TrainingError, on_device
 from pipeline.training.conditions import PLAIN
-from pipeline.training.fields import VERSION, TrainingField, field, told_by
+from pipeline.training.fields import TrainingField, field, told_by
+from pipeline.training.label_fields import LabelFields, Labels
+from pipeline.training.outdated import WINDOWS
 from pipeline.training.real_fields import RealFields
 from pipeline.training.recording import Recording
-from pipeline.training.remembered import NIGHTS, numbers
 from pipeline.training.seeds import UNET_HELD_OUT, of_unet
-from pipeline.training.unet_choice import (
-    Examined,
-    calibration,
-    examine,
-    fields_of,
-    point_threshold,
-    streak_rate,
-    streak_threshold,
-)
-from pipeline.training.unet_network import UNetwork, exported
+from pipeline.training.unet_choice import fields_of
+from pipeline.training.unet_made import NO_LABELS, Made, publish
 from pipeline.training.unet_train import Training, TrainOptions, train
 
 HELD_OUT = UNET_HELD_OUT.start  # seeds from here on are never trained on
 STREAK_FREE = HELD_OUT + 500_000  # and of these, fields without streaks choose from where on one is shown
-MOST_DIFFERENCE = 1e-4  # of the exported network's logits from torch's
 METRIC_FIELDS = 8  # held-out fields that are measured after every epoch
 
 Report = Callable[[int, int, str], None]  # done, of how many, what
@@ -78,22 +64,13 @@ class UnetRun:
     judged: int = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A model that was written."""
-
-    folder: Path
-    digest: str
-    metrics: dict[str, float]
-    training: Path | None = None  # the folder of its record
-
-    def record(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {"folder": str(self.folder), "digest": self.digest, "metrics": self.metrics}
-
-
 def run(
-    settings: Settings, wanted: UnetRun, out: Path | None, report: Report, stopped: Callable[[], bool]
+    settings: Settings,
+    wanted: UnetRun,
+    out: Path | None,
+    report: Report,
+    stopped: Callable[[], bool],
+    labels: Labels | None = None,
 ) -> Made | None:
     """Make a U-Net.
 
@@ -108,6 +85,9 @@ def run(
         Progress.
     stopped : callable
         Asked between steps, and between the fields that come before and after them.
+    labels : Labels, optional
+        What reviewers agree on, to be learnt from besides. A training that is gone on with keeps those that
+        it began with.
 
     Returns
     -------
@@ -136,40 +116,65 @@ def run(
     )
     data = f"simulated{told_by(settings)}" if real is None else real.name
     made_of = f"{wanted.width}-{wanted.seed}-{wanted.fields}x{wanted.size}-{data}"
+    made_of += "" if labels is None else "-labels"
     checkpoint = home / "training" / f"unet-{made_of}.safetensors"
+    windows_of = checkpoint.with_suffix(".json")
 
     parameters = asdict(wanted) | {"frames": None if wanted.frames is None else str(wanted.frames)}
     with Recording(settings, NAME, parameters) as recording:
         try:
             files = _training_fields(cache, real, wanted, settings, report, stopped)
             measured = _kept(cache, held[:METRIC_FIELDS], wanted.size, settings, report, stopped)
+            windows = _label_fields(home, windows_of, labels, settings, report, stopped)
         except Halted:
             recording.stopped("stopped while fields were made; the same command goes on from here")
             return None
 
-        recording.know(examples_sha256=field_cache.digest(files))
+        recording.know(examples_sha256=field_cache.digest([*files, *windows.learnt]), labels=windows.told)
 
         def epoch(step: int, metrics: dict[str, float]) -> None:
             recording.step(step, metrics)
             report(step, wanted.steps, f"loss {metrics['loss']:.3f}")
 
-        state = train(files, measured, options, checkpoint, epoch, stopped)
+        state = train(files, measured, options, checkpoint, epoch, stopped, windows.learnt)
         if state.step < wanted.steps:
             recording.stopped("stopped; the same command goes on from here")
             return None
         try:
             published, card = _judged(
-                state, options, files, wanted, settings, recording.model, report, stopped
+                state, options, files, windows, wanted, settings, recording.model, report, stopped
             )
         except Halted:
             shutil.rmtree(recording.model, ignore_errors=True)  # what is not judged yet is no model
             recording.stopped("stopped after its last step; the same command goes on with the thresholds")
             return None
         recording.finish(published.digest, published.metrics, card)
-        checkpoint.unlink(missing_ok=True)  # there is nothing to go on with
+        for each in (checkpoint, windows_of):
+            each.unlink(missing_ok=True)  # there is nothing to go on with
     if out is not None:
         shutil.copytree(published.folder, out)
-    return replace(published, folder=out or published.folder, training=recording.folder)
+    told = None if labels is None else windows.told
+    return replace(published, folder=out or published.folder, training=recording.folder, labels=told)
+
+
+def _label_fields(
+    home: Path,
+    kept: Path,
+    labels: Labels | None,
+    settings: Settings,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> LabelFields:
+    """The windows of labelled frames: those that the training began with, or those of the labels now."""
+    if labels is None:
+        return NO_LABELS
+    found = label_fields.kept(kept)
+    if found is None:
+        found = label_fields.make(home / "training" / WINDOWS, labels, settings, report, stopped)
+        if found is None:
+            raise Halted
+        label_fields.keep(found, kept)
+    return found
 
 
 def _training_fields(
@@ -216,6 +221,7 @@ def _judged(
     state: Training,
     options: TrainOptions,
     files: Sequence[Path],
+    windows: LabelFields,
     wanted: UnetRun,
     settings: Settings,
     out: Path,
@@ -235,6 +241,11 @@ def _judged(
         fields = fields_of(make, seeds, wanted.size, lambda done: report(done, len(seeds), what))
         return _until(stopped, fields)
 
+    def drawn_windows(done: int) -> None:
+        report(done, len(windows.held_out), "held-out labels")
+        if stopped():
+            raise Halted
+
     made = publish(
         state,
         options,
@@ -243,6 +254,9 @@ def _judged(
         drawn(plain, free, "fields without streaks"),
         wanted.false_alarms,
         out,
+        windows,
+        drawn_windows,
+        has_own_frames=wanted.frames is not None,
     )
     network = UNet(read(made.folder, made.digest), wanted.threads)
     judged = unet_scorecard.judge(network, drawn(usual, others, "judging"))
@@ -255,93 +269,3 @@ def _until(stopped: Callable[[], bool], fields: Iterable[TrainingField]) -> Iter
         if stopped():
             raise Halted
         yield each
-
-
-def publish(
-    state: Training,
-    options: TrainOptions,
-    files: Sequence[Path],
-    held_out: Iterable[TrainingField],
-    streak_free: Iterable[TrainingField],
-    false_alarms: float,
-    out: Path,
-) -> Made:
-    """Export a training, choose its thresholds on held-out fields, and write it as a model."""
-    content = exported(state.averaged)
-    plain = _description(options, state, files)
-    network = UNet(ModelFile(plain, "", {}, content), options.threads)
-    _compare(state.averaged, network)
-    found = examine(network, held_out)
-    free = examine(network, streak_free)
-    point, streak = point_threshold(found, false_alarms), streak_threshold(free)
-    metrics = {**state.history[-1], **_counts(found, point, streak), **_streak_counts(free, streak)}
-    description = plain.model_copy(
-        update={
-            "config": {**plain.config, "point_threshold": point, "streak_threshold": streak},
-            "calibration": calibration(found),
-            "trained": {**plain.trained, "metrics": metrics, "false_alarms": false_alarms},
-        }
-    )
-    kept = state.averaged.state_dict().items()
-    arrays = {key: value.numpy() for key, value in kept if value.dtype.is_floating_point}
-    arrays[NIGHTS] = numbers(map(field_cache.name_of, files))
-    return Made(out, write(out, description, arrays, content), metrics)
-
-
-def _description(options: TrainOptions, state: Training, files: Sequence[Path]) -> Description:
-    names = hashlib.sha256("\n".join(sorted(path.name for path in files)).encode()).hexdigest()
-    return Description(
-        kind="unet",
-        architecture=ARCHITECTURE,
-        config={"width": options.width, "point_threshold": 0.0, "streak_threshold": 0.0},
-        inputs="image",
-        classes=list(CLASSES),
-        calibration=Calibration(),
-        trained={
-            "options": asdict(options),
-            "steps": state.step,
-            "fields": len(files),
-            "data": names,
-            "field_version": VERSION,
-            "versions": {name: version(name) for name in ("torch", "numpy", "onnx", "onnxruntime")},
-            "history": state.history,
-        },
-    )
-
-
-def _compare(network: UNetwork, served: UNet) -> None:
-    """Refuse an export that gives other numbers than torch, at sizes that it was not exported with."""
-    random = np.random.default_rng(0)
-    for height, width in ((9 * STRIDE_PX, 12 * STRIDE_PX), (5 * STRIDE_PX, 4 * STRIDE_PX)):
-        planes = random.normal(0.0, 2.0, (CHANNELS, height, width)).astype(np.float32)
-        with torch.inference_mode():
-            ours = network(torch.from_numpy(planes[np.newaxis]))[0].numpy()
-        theirs = served.logits(planes)
-        if not float(np.abs(ours - theirs).max()) <= MOST_DIFFERENCE * max(1.0, float(np.abs(ours).max())):
-            raise TrainingError("the exported network gives other numbers than the one that was trained")
-
-
-def _counts(found: Examined, point: float, streak: float) -> dict[str, float]:
-    kept = [
-        each
-        for each in found.seen
-        if each.origin == "peak" or each.rank > (point if each.origin == "unet" else streak)
-    ]
-    counts = {}
-    for origin in ("peak", "unet", "streak"):
-        mine = [each for each in kept if each.origin == origin]
-        counts[f"{origin}_real"] = float(sum(each.real for each in mine))
-        counts[f"{origin}_false"] = float(sum(not each.real for each in mine))
-    return {**counts, "held_out_megapixels": found.pixels / 1e6}
-
-
-def _streak_counts(free: Examined, threshold: float) -> dict[str, float]:
-    """What the threshold of streaks rests on."""
-    patches, rate, high = streak_rate(free, threshold)
-    if patches == 0:
-        return {}
-    return {
-        "streak_free_patches": round(patches, 1),
-        "false_streaks_per_patch": rate,
-        "false_streaks_per_patch_high": high,
-    }

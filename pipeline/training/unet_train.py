@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,8 @@ LAST_RATE = 0.02  # of the first
 BUSY_SHARE = 0.7  # of patches that are centred on a pixel of some other class than background
 KEPT_FIELDS = 256  # in memory; one of 512 x 512 pixels has 3 MB. Where a device waits for them, more are
 STREAK_SHARE = 0.4  # of these, on a pixel of a streak where there is one
+LABEL_SHARE = 0.25  # of patches, of labelled frames, where there are enough:
+MOST_OFTEN = 4  # times as often as a simulated field each of their windows is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,9 @@ class TrainOptions:
 class Training:
     """A training as it stands.
 
-    ``network`` is trained, ``averaged`` is what is kept; ``history`` has the metrics of every epoch. Both
-    are on the device until the training ends, then in the host's memory.
+    ``network`` is trained, ``averaged`` is what is kept; ``history`` has the metrics of every epoch,
+    ``losses`` those of the steps since. Both networks are on the device until the training ends, then in the
+    host's memory.
     """
 
     network: UNetwork
@@ -93,6 +97,7 @@ class Training:
     optimiser: torch.optim.AdamW
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)
 
 
 def train(
@@ -102,6 +107,7 @@ def train(
     checkpoint: Path,
     on_epoch: Callable[[int, dict[str, float]], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    labelled: Sequence[Path] = (),
 ) -> Training:
     """Train, from a checkpoint where there is one.
 
@@ -116,6 +122,8 @@ def train(
         Called with the step and the metrics after every epoch.
     stopped : callable
         Asked after every step; where it answers True the training is kept and returned as it stands.
+    labelled : sequence of Path, optional
+        Windows of labelled frames, to learn from besides: `pipeline.training.label_fields`.
 
     Returns
     -------
@@ -130,24 +138,24 @@ def train(
     """
     if not files:
         raise TrainingError("there are no fields to train on")
-    both = {path.name for path in files} & {path.name for path in held_out}
+    both = {path.name for path in (*files, *labelled)} & {path.name for path in held_out}
     if both:
         raise TrainingError(f"{min(both)} is both trained on and held out")
     with checkpoints.threads(options.threads), checkpoints.enough_memory():
-        state = _start(options, checkpoint)
-        batches = _batches(files, options, state.step)
-        losses: list[Tensor] = []
+        same = _same(options, labelled)
+        state = _start(options, checkpoint, same)
+        batches = _batches(files, options, state.step, labelled)
         while state.step < options.steps:
-            losses.append(_step(state, *next(batches), options))
+            state.losses.append(_step(state, *next(batches), options))
             state.step += 1
             epoch_ends = state.step % options.epoch_steps == 0 or state.step == options.steps
             if epoch_ends:
-                metrics = {"step": float(state.step), "loss": float(torch.stack(losses).mean())}
+                metrics = {"step": float(state.step), "loss": float(torch.stack(state.losses).mean())}
                 metrics |= intersections(state.averaged, held_out) if held_out else {}
                 state.history.append(metrics)
-                losses = []
+                state.losses = []
             if epoch_ends or stopped():
-                save(state, options, checkpoint)
+                save(state, same, checkpoint)
             if epoch_ends and on_epoch is not None:
                 on_epoch(state.step, state.history[-1])
             if stopped():
@@ -193,13 +201,18 @@ def loss_of(logits: Tensor, classes: Tensor) -> Tensor:
     return loss
 
 
-def save(state: Training, options: TrainOptions, path: Path) -> None:
-    """Write a checkpoint, whole or not at all."""
-    said = {"step": str(state.step), "options": _same(options), "history": json.dumps(state.history)}
+def save(state: Training, same: str, path: Path) -> None:
+    """Write a checkpoint, whole or not at all; ``same`` says of which training."""
+    said = {
+        "step": str(state.step),
+        "options": same,
+        "history": json.dumps(state.history),
+        "losses": json.dumps([float(each) for each in state.losses]),
+    }
     checkpoints.save(state.network, state.averaged, state.optimiser, said, path)
 
 
-def _start(options: TrainOptions, checkpoint: Path) -> Training:
+def _start(options: TrainOptions, checkpoint: Path, same: str) -> Training:
     device = on_device(options.device)
     torch.manual_seed(options.seed)
     network = UNetwork(options.width).to(device)
@@ -208,22 +221,26 @@ def _start(options: TrainOptions, checkpoint: Path) -> Training:
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.weight_decay)
     state = Training(network, averaged, optimiser)
     if checkpoint.exists():
-        _resume(state, options, checkpoint)
+        _resume(state, same, checkpoint)
     return state
 
 
-def _resume(state: Training, options: TrainOptions, path: Path) -> None:
-    said = checkpoints.load(state.network, state.averaged, state.optimiser, _same(options), path)
+def _resume(state: Training, same: str, path: Path) -> None:
+    said = checkpoints.load(state.network, state.averaged, state.optimiser, same, path)
     try:
         state.step, state.history = int(said["step"]), json.loads(said["history"])
-    except (KeyError, ValueError) as error:
+        device = next(state.network.parameters()).device
+        state.losses = [torch.tensor(each, device=device) for each in json.loads(said.get("losses", "[]"))]
+    except (KeyError, ValueError, TypeError) as error:
         raise checkpoints.damaged(path, error) from error
 
 
-def _same(options: TrainOptions) -> str:
+def _same(options: TrainOptions, labelled: Sequence[Path]) -> str:
     """What must be the same for a training to be gone on with."""
     free = ("steps", "threads", "epoch_steps", "device")  # a training may be prolonged
-    said = {key: value for key, value in asdict(options).items() if key not in free}
+    said: dict[str, Any] = {key: value for key, value in asdict(options).items() if key not in free}
+    if labelled:
+        said["labelled"] = [path.name for path in labelled]
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -253,16 +270,33 @@ def _keep(path: Path) -> _Kept:
     return _Kept(made, busy, np.flatnonzero(made.classes == STREAK).astype(np.int32))
 
 
-def _batches(files: Sequence[Path], options: TrainOptions, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+def label_share(fields: int, windows: int) -> float:
+    """The share of patches that are of labelled frames: of few windows each is not drawn much more often than
+    a field is.
+    """
+    often = MOST_OFTEN * windows
+    return min(LABEL_SHARE, often / (often + fields)) if windows else 0.0
+
+
+def _batches(
+    files: Sequence[Path], options: TrainOptions, first: int, labelled: Sequence[Path] = ()
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Random patches, turned and mirrored; the batch of a step is the same whenever it is asked for."""
     device = on_device(options.device)
     most = KEPT_FIELDS if device.type == "cpu" else max(KEPT_FIELDS, memory_for(files))
     kept = lru_cache(maxsize=most)(_keep)
+    share = label_share(len(files), len(labelled))
+
+    def drawn(random: np.random.Generator, number: int) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
+        if labelled and random.random() < share:
+            window = labelled[int(random.integers(len(labelled)))]
+            return _patch(random, kept(window), options.patch_px, busy=1.0)
+        return _patch(random, kept(files[number]), options.patch_px)
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng([options.seed, step])
         chosen = random.choice(len(files), options.batch, replace=len(files) < options.batch)
-        patches = [_patch(random, kept(files[i]), options.patch_px) for i in chosen]
+        patches = [drawn(random, int(i)) for i in chosen]
         planes = torch.from_numpy(np.stack([each[0] for each in patches])).to(device)
         classes = torch.from_numpy(np.stack([each[1] for each in patches])).to(device)
         return planes.float().contiguous(memory_format=torch.channels_last), classes.long()
@@ -271,13 +305,13 @@ def _batches(files: Sequence[Path], options: TrainOptions, first: int) -> Iterat
 
 
 def _patch(
-    random: np.random.Generator, kept: _Kept, patch_px: int
+    random: np.random.Generator, kept: _Kept, patch_px: int, busy: float = BUSY_SHARE
 ) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
     made = kept.field
     height, width = made.classes.shape
     size = min(patch_px, height, width) // STRIDE_PX * STRIDE_PX
     row, column = int(random.integers(height - size + 1)), int(random.integers(width - size + 1))
-    if random.random() < BUSY_SHARE:
+    if random.random() < busy:
         is_for_streaks = random.random() < STREAK_SHARE
         places = kept.streaks if is_for_streaks and kept.streaks.size else kept.busy
         if places.size:

@@ -22,7 +22,7 @@ from pipeline.training.ensemble_zones import Zones, narrowed, zones
 from pipeline.training.examples import LABELLED, Examples, join
 from pipeline.training.label_examples import of_labels, scored_labels
 from pipeline.training.member_scores import SAID, Weighable, kept_of_split, weighable
-from pipeline.training.remembered import PREFIX
+from pipeline.training.remembered import NIGHTS, OBJECTS, PREFIX, numbers
 from pipeline.training.scored_fields import Scored
 from pipeline.training.tree_train import TreeOptions
 from tests.builders import add_night
@@ -168,6 +168,22 @@ def test_what_came_with_astrid_learnt_of_no_labels():
     assert len(found.examples) == 24
     assert found.told["without_unet"] == 14
     assert found.told["is_too_few"]
+
+
+def test_what_a_unet_learnt_of_never_counts_and_what_was_held_out_from_it_does(tmp_path):
+    labels = labelled(24, 9)
+    first = labels[labels.field == labels.field[0]]
+    shipped = read(SHIPPED["unet"].folder)
+    seen = {OBJECTS: numbers(first.group), NIGHTS: numbers(first.night)}
+    found = {}
+    for name, arrays in (("told", {**shipped.arrays, **seen}), ("untold", shipped.arrays)):
+        about = shipped.description.model_copy(update={"trained": {}})
+        digest = write(tmp_path / name, about, arrays, shipped.network)
+        models = {"unet": (tmp_path / name, digest)}
+        found[name] = weighable(Scored(labels, np.ones(24)), [], models, digest)
+    assert set(found["told"].examples.group) == set(labels.group) - set(first.group)
+    assert found["told"].left_out == {"learnt": len(first), "unknown": 0}
+    assert found["untold"].left_out == {"learnt": 0, "unknown": 24}
 
 
 @dataclass(frozen=True)

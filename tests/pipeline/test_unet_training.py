@@ -14,11 +14,13 @@ torch = pytest.importorskip("torch")
 from core.vocabulary import ExitCode  # noqa: E402
 from pipeline.classify.model_file import ModelRefused, read  # noqa: E402
 from pipeline.classify.unet import CLASSES, UNet  # noqa: E402
-from pipeline.training import unet_run, unet_train  # noqa: E402
+from pipeline.training import field_cache, unet_made, unet_train  # noqa: E402
 from pipeline.training.ahead import ahead  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
-from pipeline.training.fields import UNTOLD  # noqa: E402
-from pipeline.training.remembered import NIGHTS, weights_of  # noqa: E402
+from pipeline.training.field_cache import read as read_field  # noqa: E402
+from pipeline.training.fields import ARTEFACT, UNTOLD  # noqa: E402
+from pipeline.training.label_fields import LabelFields  # noqa: E402
+from pipeline.training.remembered import NIGHTS, OBJECTS, weights_of  # noqa: E402
 from pipeline.training.stopping import until_stopped  # noqa: E402
 from pipeline.training.unet_choice import (  # noqa: E402
     LOWEST_STREAK,
@@ -95,7 +97,7 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(files, whole, tmp_
     again = train(files[:4], files[4:], SMALL, checkpoint)
     assert again.step == SMALL.steps
     assert same(again, whole)
-    assert [each["step"] for each in again.history] == [each["step"] for each in whole.history]
+    assert again.history == whole.history
     assert list(tmp_path.iterdir()) == [checkpoint]
 
 
@@ -150,6 +152,69 @@ def test_what_a_step_learns_from_is_the_same_whoever_makes_it(files, monkeypatch
 def test_the_seed_decides_the_weights(files, whole, tmp_path):
     other = train(files[:4], [], TrainOptions(**{**vars_of(SMALL), "seed": 6}), tmp_path / "c.safetensors")
     assert not same(other, whole)
+
+
+def write_window(path, seed):
+    """A window in which one spot is told, a bogus one, as no field has it; of one that all have it is not."""
+    random = np.random.default_rng(seed)
+    planes = random.normal(0.0, 0.3, (5, 72, 72))
+    planes[4] = 0.0
+    classes = np.full((72, 72), UNTOLD, dtype=np.uint8)
+    (row, column), (other, beside) = random.integers(8, 60, (2, 2))
+    planes[1, other : other + 6, beside : beside + 6] += 3.0  # which nobody judged
+    planes[0, row : row + 6, column : column + 6] += 3.0
+    classes[row : row + 6, column : column + 6] = ARTEFACT
+    field_cache.store(
+        field_cache.CachedField(
+            path.stem, planes.astype(np.float16), classes, 3.0, np.array(["bogus"]), np.array([""]),
+            np.array([[column + 2.5, row + 2.5, 9.0, 0, 0, 0, 0]]),
+        ),
+        path,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def windows(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("windows")
+    paths = [folder / f"label-{seed}.npz" for seed in range(6)]
+    for seed, path in enumerate(paths):
+        write_window(path, 100 + seed)
+    return paths
+
+
+def test_a_training_with_labels_that_was_stopped_ends_as_one_that_was_not(files, whole, windows, tmp_path):
+    plain = train(files[:4], [], SMALL, tmp_path / "plain.safetensors", labelled=windows)
+    kept = tmp_path / "c.safetensors"
+    train(files[:4], [], SMALL, kept, stopped=lambda: True, labelled=windows)
+    with pytest.raises(TrainingError, match="other options or examples"):
+        train(files[:4], [], SMALL, kept, labelled=windows[1:])
+    assert same(train(files[:4], [], SMALL, kept, labelled=windows), plain)
+    assert not same(plain, whole)
+    with pytest.raises(TrainingError, match=r"label-0\.npz is both"):
+        train(files[:4], windows[:1], SMALL, kept, labelled=windows)
+
+
+def test_every_patch_of_a_labelled_frame_holds_a_label_and_few_windows_are_not_drawn_all_the_time(
+    files, windows
+):
+    assert unet_train.label_share(400, 0) == 0.0
+    assert unet_train.label_share(400, 10) == pytest.approx(40 / 440)
+    assert unet_train.label_share(400, 10_000) == unet_train.LABEL_SHARE
+    options = replace(SMALL, steps=150)
+    patches = [each for _, classes in unet_train._batches(files, options, 0, windows) for each in classes]
+    told = [(each != UNTOLD).sum().item() for each in patches]
+    few = [each for each in told if each <= 36]  # of a field most pixels are told
+    assert 0.15 < len(few) / len(patches) < 0.35
+    assert min(few) > 0
+
+
+def test_a_window_moves_nothing_but_what_is_said_at_its_label(windows):
+    made = read_field(windows[0])
+    logits = torch.zeros(1, len(CLASSES), *made.classes.shape, requires_grad=True)
+    loss_of(logits, torch.from_numpy(made.classes.astype(np.int64))[None]).backward()
+    moved = logits.grad[0].abs().sum(dim=0).numpy() > 0
+    assert np.array_equal(moved, made.classes == ARTEFACT)
+    assert (logits.grad[0, ARTEFACT].numpy()[moved] < 0).all()  # towards the class
 
 
 def vars_of(options):
@@ -260,16 +325,28 @@ def test_the_calibration_recovers_the_chances_that_made_the_labels():
 
 
 def test_a_model_is_published_whole_and_read_back(whole, files, tmp_path):
-    made = unet_run.publish(whole, SMALL, files[:4], [], [], 2.0, tmp_path / "model")
+    made = unet_made.publish(whole, SMALL, files[:4], [], [], 2.0, tmp_path / "model")
     model = read(made.folder, made.digest)
     network = UNet(model)
     assert network.digest == made.digest
     assert model.description.trained["fields"] == 4
     assert same_arrays(weights_of(model.arrays), weights(whole))
     assert len(model.arrays[NIGHTS]) == 4
+    assert len(model.arrays[OBJECTS]) == 0
     (made.folder / "model.onnx").write_bytes(b"other")
     with pytest.raises(ModelRefused, match="damaged"):
         read(made.folder)
+
+
+def test_a_model_keeps_of_which_labels_it_learnt_and_is_judged_by_others(whole, files, windows, tmp_path):
+    learnt = LabelFields(tuple(windows[:1]), tuple(windows[1:]), ("object:1",), ("camera:1",), {"learnt": 1})
+    made = unet_made.publish(whole, SMALL, files[:4], [], [], 2.0, tmp_path / "told", learnt)
+    model = read(made.folder)
+    assert (len(model.arrays[OBJECTS]), len(model.arrays[NIGHTS])) == (1, 5)
+    assert model.description.trained["labels"] == {"learnt": 1}
+    assert (made.metrics["labels_real"], made.metrics["labels_bogus"]) == (0, len(windows) - 1)
+    own = unet_made.publish(whole, SMALL, files[:4], [], [], 2.0, tmp_path / "own", has_own_frames=True)
+    assert OBJECTS not in read(own.folder).arrays  # nobody knows what is agreed on in a user's own frames
 
 
 def same_arrays(one, other):

@@ -1,0 +1,70 @@
+"""`astrid models train unet` learns of labelled frames, and goes on with the labels that it began with."""
+
+import os
+import signal
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.database.store import open_store
+from core.vocabulary import ExitCode, Label
+from pipeline.classify.model_file import read
+from pipeline.training.remembered import OBJECTS, numbers
+from tests.astrid_tui.command import Command
+from tests.astrid_tui.test_models_unet import TINY
+from tests.pipeline.labelled_night import candidates, judge, processed
+
+pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    return processed(tmp_path_factory.mktemp("night"))
+
+
+@pytest.fixture
+def astrid(template, monkeypatch, capsys) -> Command:
+    monkeypatch.setenv("ASTRID_HOME", str(template.home))
+    monkeypatch.setenv("ASTRID_REVIEW__VOTES", "1")
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.chdir(template.home)
+    return Command(monkeypatch, capsys.readouterr)
+
+
+def test_a_training_that_is_ended_goes_on_with_the_labels_that_it_began_with(
+    astrid: Command, template, monkeypatch
+) -> None:
+    from pipeline.training import unet_run
+
+    train = unet_run.train
+
+    def interrupted(*arguments, **named):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return train(*arguments, **named)
+
+    words = ("models", "train", "unet", *TINY, "--streak-free", 0, "--judged", 0)
+    with closing(open_store(template.store.url)) as store:
+        real, bogus, other, *_ = candidates(store)
+        judge(store, real, Label.VARIABLE)
+        judge(store, bogus, Label.DIPOLE)
+        whole = astrid.json(*words)
+        assert whole["labels"]["learnt"] >= 2
+        assert f"{whole['labels']['learnt']} labelled candidates were learnt from besides" in astrid.said
+        with monkeypatch.context() as patch:
+            patch.setattr(unet_run, "train", interrupted)
+            stopped = astrid.json(*words, code=ExitCode.INTERRUPTED)
+        assert (stopped["digest"], stopped["labels"]) == (None, None)
+        judge(store, other, Label.DIPOLE)
+        again = astrid.json(*words)
+    assert (again["digest"], again["labels"]) == (whole["digest"], whole["labels"])
+    model = read(Path(whole["folder"]), whole["digest"])
+    names = [f"object:{each.sky_object_id}" for each in (real, bogus)]
+    assert model.arrays[OBJECTS].tolist() == numbers(names).tolist()
+    without = astrid.json(*words, "--no-labels")
+    assert without["labels"] is None
+    assert "labelled" not in astrid.said
+    first, *others = (each["parameters"]["examples_sha256"] for each in astrid.json("models", "trainings"))
+    assert len({*others}) == 1
+    assert first not in others
+    assert not list((template.home / "training").glob("unet-*"))
