@@ -13,7 +13,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,8 @@ class _Rows:
 
 def labels_of(store: Store, settings: Settings) -> Labels:
     """What reviewers agree on, by frame."""
-    every = [each for page in agreed_candidates(store, settings.review, settings.site) for each in page]
+    pages = agreed_candidates(store, settings.review, settings.site)
+    every = [replace(each, pixels=None) for page in pages for each in page]  # the frames have them
     by_difference: dict[int, list[AgreedCandidate]] = {}
     for each in every:
         if each.candidate.difference_id is not None and each.candidate.x is not None:
@@ -163,22 +164,18 @@ def make(
 
 def keep(found: LabelFields, path: Path) -> None:
     """Write down, whole or not at all, what a training learns from: verdicts may change meanwhile."""
-    plain = {
-        **asdict(found),
-        "learnt": list(map(str, found.learnt)),
-        "held_out": list(map(str, found.held_out)),
-    }
+    names = {side: [each.name for each in getattr(found, side)] for side in ("learnt", "held_out")}
     with unfinished(path) as part:
-        part.write_text(json.dumps(plain), encoding="utf-8")
+        part.write_text(json.dumps(asdict(found) | names), encoding="utf-8")
 
 
-def kept(path: Path) -> LabelFields | None:
-    """What was written down; none where there is nothing, or a window is gone since."""
+def kept(path: Path, folder: Path) -> LabelFields | None:
+    """What was written down; none where there is nothing, or a window is not in its folder any more."""
     try:
         told: dict[str, Any] = json.loads(path.read_bytes())
         found = LabelFields(
-            tuple(map(Path, told["learnt"])),
-            tuple(map(Path, told["held_out"])),
+            tuple(folder / Path(each).name for each in told["learnt"]),
+            tuple(folder / Path(each).name for each in told["held_out"]),
             tuple(map(str, told["objects"])),
             tuple(map(str, told["nights"])),
             {str(name): int(count) for name, count in told["told"].items()},

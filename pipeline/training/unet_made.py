@@ -67,7 +67,7 @@ def publish(
     """Export a training, choose its thresholds on held-out fields, and write it as a model.
 
     It keeps of which objects and nights it learnt, so that no label of them judges it or weighs it. Of own
-    frames nobody knows what is agreed on in them: then it does not claim to tell all.
+    frames nobody knows what is agreed on in them: then it does not claim to tell all, and no label judges it.
     """
     content = exported(state.averaged)
     plain = _description(options, state, files)
@@ -77,7 +77,7 @@ def publish(
     free = examine(network, streak_free)
     point, streak = point_threshold(found, false_alarms), streak_threshold(free)
     metrics = {**state.history[-1], **_counts(found, point, streak), **_streak_counts(free, streak)}
-    if windows.held_out:
+    if windows.held_out and not has_own_frames:
         metrics |= unet_labels.judge(network, windows.held_out, on_window)
     description = plain.model_copy(
         update={

@@ -168,9 +168,10 @@ def _label_fields(
     """The windows of labelled frames: those that the training began with, or those of the labels now."""
     if labels is None:
         return NO_LABELS
-    found = label_fields.kept(kept)
+    folder = home / "training" / WINDOWS
+    found = label_fields.kept(kept, folder)
     if found is None:
-        found = label_fields.make(home / "training" / WINDOWS, labels, settings, report, stopped)
+        found = label_fields.make(folder, labels, settings, report, stopped)
         if found is None:
             raise Halted
         label_fields.keep(found, kept)

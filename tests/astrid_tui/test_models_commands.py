@@ -6,6 +6,7 @@ import json
 import os
 import re
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from zipfile import ZipFile
 
 import numpy as np
@@ -20,7 +21,9 @@ from pipeline.classify.cutout_features import NAMES
 from pipeline.classify.model_file import Description, read, write
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training import examples as example_sets
+from pipeline.training.examples import LABELLED as LABEL
 from pipeline.training.keeping import keep
+from pipeline.training.member_scores import ROWS, SAID
 from tests.astrid_tui import documented
 from tests.astrid_tui.command import Command
 from tests.core.test_trainings import a_training
@@ -479,7 +482,7 @@ def test_how_a_network_learns_and_what_it_begins_with_can_be_chosen(astrid, tmp_
 
 def test_a_network_is_fine_tuned_from_a_version_and_its_card_says_what_that_changed(astrid, tmp_path):
     pytest.importorskip("torch", reason="training needs the extra 'train'")
-    example_sets.write(blobs(24), tmp_path / "own.npz")
+    example_sets.write(replace(blobs(24), source=np.full(24, LABEL)), tmp_path / "own.npz")
     astrid("init")
     words = (
         "models",
@@ -501,6 +504,8 @@ def test_a_network_is_fine_tuned_from_a_version_and_its_card_says_what_that_chan
     assert card["metrics"].keys() == {"auc_before", "auc_after", "auc_difference"} | {
         f"brier_{when}" for when in ("before", "after", "difference")
     }  # of 12 bogus a hundredth is none
+    kept = read(tmp_path / "home" / "trainings" / told["key"] / "model").arrays
+    assert len(kept[ROWS]) == len(kept[SAID]) == 24  # by the networks of other folds, for the ensemble
     assert card["metrics"]["brier_after"] == said["judged"]["brier"]["after"]["value"]
     example_sets.write(blobs(8), tmp_path / "own.npz")
     astrid(*words, 1, code=1)

@@ -97,12 +97,12 @@ def test_each_window_is_made_once_and_a_training_that_was_stopped_has_the_same(n
     os.utime(first, (0.0, 0.0))  # what no training used for long goes
     assert list(outdated(home, None)) == [first]
     judge(store, candidates(store)[1], Label.ARTEFACT)
-    assert label_fields.kept(tmp_path / "kept.json") == again
+    assert label_fields.kept(tmp_path / "kept.json", tmp_path / "part") == again
     assert field_cache.digest(windows_of(store, settings, tmp_path / "part").learnt) != field_cache.digest(
         whole.learnt
     )
     again.learnt[0].unlink()
-    assert label_fields.kept(tmp_path / "kept.json") is None
+    assert label_fields.kept(tmp_path / "kept.json", tmp_path / "part") is None
 
 
 def test_what_cannot_be_subtracted_again_is_counted_and_the_rest_is_learnt(night, tmp_path):
