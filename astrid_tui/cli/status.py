@@ -82,7 +82,7 @@ def status(
 
 def _tell_intake(intake: dict[str, Any]) -> None:
     """How fast frames go by, and the folders that they come from."""
-    from core.health.checks import ago
+    from core.health.checks import ago, unlinked
 
     told = []
     if intake["oldest_queued_s"] is not None:
@@ -97,6 +97,8 @@ def _tell_intake(intake: dict[str, Any]) -> None:
         )
     if told:
         print_text("; ".join(told))
+    if intake["unlinked"]:
+        print_text(unlinked(intake["unlinked"]))
     for folder in intake["folders"]:
         print_text(f"{folder['host']}:{folder['path']}: {_folder(folder)}")
 

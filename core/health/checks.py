@@ -110,6 +110,14 @@ def ago(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def unlinked(frames: int) -> str:
+    """What becomes of the frames of runs that were broken off."""
+    return (
+        f"{_number(frames, 'frame')} of a run that was broken off: `astrid run` looks for the tracklets,"
+        " though no frame be due"
+    )
+
+
 def _store(facts: Facts) -> Check:
     store = facts.store
     if is_network(store.filesystem):
@@ -258,7 +266,9 @@ def _runs(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
     for run in lately[:LISTED]:
         message = f"run {run.id} was lost: {run.reason or 'no reason was kept'}"
         yield Check("runs", "warning", message, f"run {run.id}")
-    if well == len(facts.store.running) and not lately:
+    if unlooked := 0 if well else facts.store.unlinked:  # else the one at work sees to them
+        yield Check("runs", "warning", unlinked(unlooked), "tracklets")
+    if well == len(facts.store.running) and not (lately or unlooked):
         yield Check("runs", "ok", f"{_number(well, 'run')} at work")
 
 

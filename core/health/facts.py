@@ -30,11 +30,10 @@ from core.health.new_light import NewLight, new_light
 from core.models.files import champion_trouble
 from core.models.names import NAMES
 from core.models.versions import InUse, in_use
-from core.operations import power, prefect_server
+from core.operations import power, prefect_server, runs
 from core.operations.power import DevicePower
 from core.operations.prefect_server import ServerState
 from core.operations.processes import is_alive
-from core.operations.runs import has_run_here
 from core.review.rescoring import unscored_cards
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
@@ -75,6 +74,8 @@ class StoreFacts:
         How many of the former are files of alerts.
     running, lost : sequence of Run
         Runs at work, and those lost lately, newest first.
+    unlinked : int
+        Frames of runs that were broken off before their tracklets were looked for.
     newest_frame, newest_taken_at, newest_entry_at, last_arrival_at
         The science frame that was registered last: its name, mid-exposure, and when it was registered;
         the last also counts files of watched folders.
@@ -102,6 +103,7 @@ class StoreFacts:
     silent_leases: int = 0
     running: Sequence[Run] = ()
     lost: Sequence[Run] = ()
+    unlinked: int = 0
     folders: Sequence[WatchedFolder] = ()
     devices: Sequence[DevicePower] = ()
     newest_frame: str | None = None
@@ -248,7 +250,7 @@ def _ask(store: Store, settings: Settings) -> StoreFacts:
     file = _file_of(settings)
     store.must_be_there()  # an open connection answers on without its file
     devices = power.devices(store)
-    used = tuple(in_use(store, NAMES).values()) if has_run_here(store) else ()
+    used = tuple(in_use(store, NAMES).values()) if runs.has_run_here(store) else ()
     now = time.time()
     with store.read() as session:
         connection = session.connection()
@@ -262,7 +264,9 @@ def _ask(store: Store, settings: Settings) -> StoreFacts:
             filesystem, ahead = kind_of(file), None
             unwritable = why_unwritable(file)
         due, due_since = _due(session, now)
-        runs = session.exec(select(Run).where(col(Run.state) == "running").order_by(col(Run.id).desc())).all()
+        running = session.exec(
+            select(Run).where(col(Run.state) == "running").order_by(col(Run.id).desc())
+        ).all()
         lost = session.exec(
             select(Run).where(col(Run.state) == "lost").order_by(col(Run.id).desc()).limit(LOST_AT_MOST)
         ).all()
@@ -277,7 +281,7 @@ def _ask(store: Store, settings: Settings) -> StoreFacts:
         quarantined = _count(session, ObservationState.QUARANTINED)
         damaged = _count(session, ObservationState.QUARANTINED, FrameKind.ALERTS)
         unscored = unscored_cards(session, alerts=settings.classify.alerts, most=MOST_COUNTED)
-        light = new_light(session, now)
+        light, unlinked = new_light(session, now), runs.count_unlinked(session)
         silent = session.exec(
             select(func.count())
             .select_from(Observation)
@@ -299,8 +303,9 @@ def _ask(store: Store, settings: Settings) -> StoreFacts:
         quarantined=quarantined,
         damaged_alerts=damaged,
         silent_leases=silent,
-        running=runs,
+        running=running,
         lost=lost,
+        unlinked=unlinked,
         folders=folders,
         devices=devices,
         failing=failing,

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 STALE_S = 900.0  # a run that has not been heard of for so long is lost, unless its process is seen to live
 ASKED_TO_STOP = "asked to stop"
+BROKEN_OFF = "broken off before its tracklets were looked for"
 LOST = "lost"
 _LIVING = ("running", LOST)  # a run that was given up for lost may be heard of again
 
@@ -190,15 +191,28 @@ def frames_broken_off(store: Store, run_id: int) -> set[int]:
 
     What follows a run's last frame was done for none of them: who ends as ``done`` does it for all.
     """
-    good = select(func.max(Run.started_at)).where(col(Run.state) == "done", col(Run.id) != run_id)
-    broken = select(Run.id).where(
-        col(Run.state).in_(("failed", "interrupted", LOST)),
-        col(Run.ended_at) >= func.coalesce(good.scalar_subquery(), 0.0),
-        col(Run.id) != run_id,
-    )
     with store.read() as session:
-        found = select(StageRun.observation_id).where(col(StageRun.run_id).in_(broken)).distinct()
+        found = _frames_since_good(col(Run.state).in_(("failed", "interrupted", LOST)), run_id)
         return set(session.exec(found))
+
+
+def count_unlinked(session: Session) -> int:
+    """How many frames of runs that were broken off the next run has to look for tracklets of.
+
+    Who was asked to stop and finished what was in hand has looked for them himself.
+    """
+    unlinked = col(Run.state).in_(("failed", LOST)) | (col(Run.reason) == BROKEN_OFF)
+    frames = _frames_since_good(unlinked).subquery()
+    return session.exec(select(func.count()).select_from(frames)).one()
+
+
+def _frames_since_good(which: ColumnElement[bool], but: int = 0) -> SelectOfScalar[int]:
+    """The frames of some of the runs that ended since the newest that ended well began."""
+    good = select(func.max(Run.started_at)).where(col(Run.state) == "done", col(Run.id) != but)
+    ended = select(Run.id).where(
+        which, col(Run.ended_at) >= func.coalesce(good.scalar_subquery(), 0.0), col(Run.id) != but
+    )
+    return select(StageRun.observation_id).where(col(StageRun.run_id).in_(ended)).distinct()
 
 
 def heartbeat(store: Store, run_id: int) -> bool:
@@ -246,7 +260,7 @@ def reconcile(store: Store) -> list[int]:
         now = store.now(session)
         for run, is_gone in missed:
             if is_gone and run.reason == ASKED_TO_STOP:
-                run.state = "interrupted"  # before it could say so itself
+                run.state, run.reason = "interrupted", BROKEN_OFF  # before it could say so itself
             else:
                 run.state = LOST
                 run.reason = f"process {run.pid} {'is gone' if is_gone else 'fell silent'}"

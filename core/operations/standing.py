@@ -32,11 +32,14 @@ def of_intake(store: Store, cadence_s: float | None = None) -> dict[str, Any]:
     -------
     dict
         ``oldest_queued_s``, ``frames_per_hour``, ``work_s`` of a frame, ``cadence_s``, ``keeps_up`` (frames
-        processed for each one taken), ``arrived_1h``, ``folders`` that are or were watched, and ``causes``
-        of failure, that of most frames first.
+        processed for each one taken), ``arrived_1h``, ``unlinked`` frames of runs that were broken off before
+        their tracklets were looked for, ``folders`` that are or were watched, and ``causes`` of failure, that
+        of most frames first.
     """
     now = time.time()
     found = read_intake(store, now, cadence_s)
+    with store.read() as session:
+        unlinked = runs.count_unlinked(session)
     return {
         "oldest_queued_s": None if found.oldest_at is None else max(now - found.oldest_at, 0.0),
         "frames_per_hour": found.pace.per_hour,
@@ -44,6 +47,7 @@ def of_intake(store: Store, cadence_s: float | None = None) -> dict[str, Any]:
         "cadence_s": found.cadence_s,
         "keeps_up": found.keeps_up,
         "arrived_1h": found.arrived,
+        "unlinked": unlinked,
         "folders": [_folder(each, now) for each in found.folders],
         "causes": [_cause(each) for each in causes(store)],
     }

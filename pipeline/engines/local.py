@@ -158,14 +158,14 @@ def run(
             )
         state = "interrupted" if stop.is_set() else "done"
     except KeyboardInterrupt:
-        state = "interrupted"
+        state, reason = "interrupted", runs.BROKEN_OFF
     except Exception as error:
         reason = str(error) if isinstance(error, AstridError) else one_line(error)
         raise
     finally:
         counts = _counted(events)
         # Who gave the store up already waits no more; the next run settles what this one could not say.
-        wait_s = 0.0 if reason else settings.queue.store_wait_s
+        wait_s = 0.0 if state == "failed" else settings.queue.store_wait_s
         patiently(lambda: runs.finish(store, number, state, counts, reason), wait_s=wait_s)
         store.close()
     return RunSummary(number, state, time.perf_counter() - start, counts, tuple(events))

@@ -194,6 +194,17 @@ def test_runs_that_died_fell_silent_or_were_lost():
     assert one("runs", running=[well], lost=[forgotten]).message == "1 run at work"
 
 
+def test_frames_whose_tracklets_nobody_has_looked_for_are_told_while_no_run_is_at_work():
+    check = one("runs", unlinked=3)
+    assert (check.state, check.cause) == ("warning", "tracklets")
+    assert check.message.startswith(
+        "3 frames of a run that was broken off: `astrid run` looks for the tracklets"
+    )
+    assert one("runs", unlinked=3, running=[run()]).message == "1 run at work"
+    dead = found("runs", unlinked=3, running=[run()], gone_runs=frozenset({7}))
+    assert [each.cause for each in dead] == ["run 7", "tracklets"]
+
+
 def test_silence_is_told_by_the_clock_of_the_database():
     ahead = {"clock_ahead_s": 3600.0}
     assert one("runs", running=[run(2, heartbeat_at=NOW + 3590)], **ahead).state == "ok"

@@ -210,7 +210,8 @@ def test_who_is_about_to_start_a_run_is_never_signalled(store: Store) -> None:
 def test_a_run_that_died_of_its_cancelling_was_interrupted(store: Store) -> None:
     key = a_run(store, reason=runs.ASKED_TO_STOP, pid=gone_pid())
     assert runs.reconcile(store) == [key]
-    assert runs.read(store, key).state == "interrupted"
+    ended = runs.read(store, key)
+    assert (ended.state, ended.reason) == ("interrupted", runs.BROKEN_OFF)
 
 
 def test_what_cannot_be_cancelled_is_said_in_a_sentence(store: Store) -> None:
@@ -240,6 +241,16 @@ def test_frames_of_runs_that_were_broken_off_are_told_until_a_run_ends_well(stor
         runs.finish(store, key, state)
     assert runs.frames_broken_off(store, keys[-1]) == set(frames[:3])  # for the last run to see to
     assert runs.frames_broken_off(store, keys[0]) == set(frames[1:3])  # they ended after it had begun
+    assert unlinked(store) == 2  # who was asked to stop has done that himself,
+    with store.write() as session:
+        session.execute(update(Run).where(col(Run.state) == "interrupted").values(reason=runs.BROKEN_OFF))
+    assert unlinked(store) == 3  # unless he was asked twice
     with store.write() as session:
         session.execute(update(Run).where(col(Run.state) != "done").values(ended_at=2.5))
     assert runs.frames_broken_off(store, 0) == set()  # that one has seen to them
+    assert unlinked(store) == 0
+
+
+def unlinked(store: Store) -> int:
+    with store.read() as session:
+        return runs.count_unlinked(session)

@@ -20,6 +20,7 @@ def test_an_empty_store_has_nothing_to_tell(store):
         "cadence_s": None,
         "keeps_up": None,
         "arrived_1h": 0,
+        "unlinked": 0,
         "folders": [],
         "causes": [],
     }

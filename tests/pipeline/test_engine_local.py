@@ -29,6 +29,7 @@ from core.frames import queue, references
 from core.frames.observations import register
 from core.frames.outcome import FrameOutcome, ObservationFacts, ReferenceFacts
 from core.operations import runs
+from core.operations.standing import of_intake
 from core.settings import Settings
 from core.settings_sections import QueueSettings, StoreSettings
 from pipeline.energy.meter import EnergyMeter
@@ -145,7 +146,10 @@ def test_the_next_run_looks_for_the_tracklets_of_a_run_that_was_killed(
     with_candidates = {event.observation_id for event in summary.frames if event.candidates}
     with store.write() as session:  # as if it had been killed after its last commit
         session.execute(update(Run).values(state="running", process="boot:1", ended_at=None))
+    runs.reconcile(store)
+    assert of_intake(store)["unlinked"] == FRAMES
     assert run(settings).counts == {}
+    assert of_intake(store)["unlinked"] == 0
     assert run(settings).counts == {}
     every = {row.id for row in rows(store)}
     assert told == [with_candidates, every, set()]
