@@ -106,6 +106,8 @@ class Action:
         Cannot be undone: a capital key, a typed confirmation, and absent in read-only mode.
     why_disabled : callable
         The reason why it cannot be used now, or none.
+    asks : bool
+        Asks for words, which are typed on at once by who knows the question.
     """
 
     id: str
@@ -117,6 +119,7 @@ class Action:
     footer: int = 0
     dangerous: bool = False
     why_disabled: Excuse = always
+    asks: bool = False
 
     @property
     def writes(self) -> bool:

@@ -95,14 +95,15 @@ class Asker(Generic[Data]):
                 self._unanswered_since = None
             if self._wanted == wanted:
                 self._wanted = None
+                screen.prompt.ask_on()
             screen.say(error, Tone.BAD)
             return
         finally:
             waiting.stop()
         self._unanswered_since = None
-        was_owed, self.is_owed = self.is_owed, False
         if self._is_stale:
             return
+        was_owed, self.is_owed = self.is_owed, False
         if wanted is not None:
             self._wanted, screen.filter = None, wanted
             screen.prompt.close_answered()

@@ -92,6 +92,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
     def choose(self, filters: str) -> None:
         """Choose by a filter; one that cannot be understood leaves everything as it was."""
         self._asker.want(filters)
+        self.wait_for_answer()
         self.ask()
 
     def step_back(self) -> bool:

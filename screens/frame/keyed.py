@@ -15,6 +15,7 @@ from screens.frame.hints import Hints
 from screens.frame.host import Host
 from screens.frame.keys import KeyReader
 from screens.frame.on_top import is_on_top
+from screens.frame.stray import StrayWord
 from screens.frame.work import start
 from screens.lines import Line, Tone, span
 from screens.widgets.prompt import Prompt
@@ -51,6 +52,8 @@ class KeyedScreen(Screen[None]):
         self._footer = Rows(id="footer")
         self._keys = KeyReader(self.WHERE)
         self._hints = Hints(self, self._keys)
+        self._stray = StrayWord()
+        self._early: list[events.Key] = []  # came while what was typed was being read
 
     # -- what a screen brings ----------------------------------------------------------------------
 
@@ -150,7 +153,7 @@ class KeyedScreen(Screen[None]):
     def on_paste(self, event: events.Paste) -> None:
         """Pasted text is for the prompt; it is never keys."""
         event.stop()
-        if self.prompt.is_open:
+        if self.prompt.is_open and not self.prompt.is_waiting:
             self.prompt.take_paste(event)
 
     async def on_key(self, event: events.Key) -> None:
@@ -162,10 +165,20 @@ class KeyedScreen(Screen[None]):
             if lies_below or self._is_for_any_screen(event.key):  # what was not seen yet takes no other
                 self.app.post_message(events.Key(event.key, event.character))
             return
+        if self._early or self.prompt.is_waiting:
+            event.stop()
+            event.prevent_default()
+            if not await self._gives_up(event):
+                self._early.append(event)
+            return
         if self.prompt.is_open:
             event.stop()
             event.prevent_default()
             await self.prompt.take(event)
+            return
+        if self._stray.takes(event.key, event.character, event.time):
+            event.stop()
+            event.prevent_default()
             return
         pressed = self._keys.press(event.key, self.host.registry)
         if not pressed.is_known:
@@ -175,6 +188,36 @@ class KeyedScreen(Screen[None]):
         self._hints.follow()
         if pressed.action is not None:
             self.do(pressed.action.id, pressed.count)
+            is_refused = not self.prompt.is_open and is_on_top(self)
+            if pressed.action.asks and is_refused and not self.host.read_only:
+                self._stray.begin(event.time)
+
+    def wait_for_answer(self) -> None:
+        """Let keys wait until what was typed is taken, which closes the prompt; then they are the screen's.
+
+        Where it is not taken they go nowhere: they were none of the line's.
+        """
+        self.prompt.wait(self._answer_taken)
+
+    def _answer_taken(self, is_taken: bool) -> None:
+        if not is_taken:
+            self._early.clear()
+        elif self._early:
+            self.call_later(self._let_on)
+
+    async def _let_on(self) -> None:
+        """Do what was pressed meanwhile, before what was pressed since."""
+        early, self._early = self._early, []
+        for each in early:
+            await self.on_key(events.Key(each.key, each.character))
+
+    async def _gives_up(self, event: events.Key) -> bool:
+        """Whether a key is the one that does not wait any longer."""
+        if event.key != "escape" or not self.prompt.is_waiting:
+            return False
+        self._early.clear()
+        await self.prompt.take(event)
+        return True
 
     def _is_for_any_screen(self, key: str) -> bool:
         action = self.host.registry.find(self.WHERE, key)

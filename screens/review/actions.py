@@ -62,9 +62,16 @@ def _verdict(label: Label) -> Action:
 
 
 def _card(
-    id_: str, keys: tuple[str, ...], label: str, text: str, excuse: Excuse = _no_card, footer: int = 0
+    id_: str,
+    keys: tuple[str, ...],
+    label: str,
+    text: str,
+    excuse: Excuse = _no_card,
+    footer: int = 0,
+    *,
+    asks: bool = False,
 ) -> Action:
-    return Action(id_, keys, label, text, Where.REVIEW, "Card", footer, why_disabled=excuse)
+    return Action(id_, keys, label, text, Where.REVIEW, "Card", footer, asks=asks, why_disabled=excuse)
 
 
 def _view(id_: str, key: str, label: str, text: str, excuse: Excuse = always) -> Action:
@@ -82,13 +89,22 @@ ACTIONS: tuple[Action, ...] = (
         8,
     ),
     _card("redo", ("ctrl+r",), "redo", "give again the verdict that was taken back", no_writing),
-    _card("note", ("w",), "note", "write a note on this candidate; #words are its tags", _no_verdict, 6),
+    _card(
+        "note",
+        ("w",),
+        "note",
+        "write a note on this candidate; #words are its tags",
+        _no_verdict,
+        6,
+        asks=True,
+    ),
     _card(
         "bulk",
         ("B",),
         "bulk",
         "one verdict on all marked cards; without marks, on all of the filter",
         no_writing,
+        asks=True,
     ),
     _card("order", ("O",), "order", "next order: score, brightness, age, and what models say", no_store),
     _card("blink", ("b",), "blink", "blink new and reference in place", _no_cutouts, 5),

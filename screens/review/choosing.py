@@ -64,6 +64,7 @@ class Choosing:
             if self._restart is mine:
                 self._restart = None
         if not is_there:
+            screen.prompt.wait_no_longer()
             return
         if screen.notice is said:
             screen.notice = ()

@@ -202,6 +202,7 @@ class ReviewScreen(PictureScreen):
 
     def choose(self, filters: str) -> None:
         """Begin at the start of what passes a filter."""
+        self.wait_for_answer()
         self.choosing.restart_soon(filters)
 
     def show_place(self) -> None:

@@ -46,11 +46,17 @@ class Prompt(Input):
         self._earlier: dict[str, list[str]] = {}
         self._place = 0
         self._is_answered = False  # and what stands there is what was answered
+        self._taken: Callable[[bool], None] | None = None  # told whether the answer is
 
     @property
     def is_open(self) -> bool:
         """Whether somebody asked and has no answer yet."""
         return self._submit is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is being found out whether the answer will do: keys are not for the line meanwhile."""
+        return self._taken is not None
 
     def ask(
         self,
@@ -91,6 +97,7 @@ class Prompt(Input):
         if not self.is_open:
             return
         self._submit = self._complete = None
+        self._tell_taken(True)
         hint, self._hint = self._hint, None
         self.remove_class("-open")
         self.has_focus = False
@@ -105,6 +112,27 @@ class Prompt(Input):
     def ask_on(self) -> None:
         """Wait for another answer: this one was not taken, and is typed on."""
         self._is_answered = False
+        self._tell_taken(False)
+
+    def wait(self, taken: Callable[[bool], None]) -> None:
+        """Wait until it is known whether the answer that was just given will do.
+
+        Parameters
+        ----------
+        taken : callable
+            Told once: true when the prompt closes, false when the line is typed on after all.
+        """
+        if self.is_open and self._is_answered:
+            self._taken = taken
+
+    def wait_no_longer(self) -> None:
+        """The answer may still be taken, but nobody knows when."""
+        self._tell_taken(False)
+
+    def _tell_taken(self, is_taken: bool) -> None:
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            taken(is_taken)
 
     async def action_submit(self) -> None:
         """Hand the line to who asked."""

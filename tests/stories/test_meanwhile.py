@@ -304,3 +304,57 @@ async def test_a_page_that_comes_late_waits_until_another_is_read(night, tmp_pat
         assert "Help" in vera.text
         await vera.pilot.press("escape")
         await vera.until(lambda: "Pace and agreement" in vera.text)
+
+
+@asynccontextmanager
+async def filter_being_read(url, folder, monkeypatch, filters):
+    """A console whose filter was submitted; the store is still asked for what passes it."""
+    async with console(url, folder) as vera:
+        await vera.settled()
+        read = Held(monkeypatch, vera.screen.desk, "expanded")
+        await vera.pilot.press("slash")
+        await vera.typed(filters)
+        await vera.until(lambda: read.is_begun)
+        yield vera, read
+
+
+async def test_keys_wait_while_a_filter_is_read_and_go_to_the_cards_then(night, tmp_path, monkeypatch):
+    store, url, _ = night
+    async with filter_being_read(url, tmp_path, monkeypatch, "score>22.5") as (vera, read):
+        await vera.pilot.press("j", "j", "k")
+        assert vera.screen.prompt.value == "score>22.5"
+        read.let_go()
+        await vera.until(lambda: "2 of 3" in vera.lines[1])
+        await vera.settled()
+        assert vera.screen.filter == "score>22.5"
+        await vera.press("x")
+        assert "3 of 3" in vera.lines[1]
+    assert [row.label for row in verdicts(store)] == ["artefact"]
+
+
+async def test_keys_that_waited_for_a_filter_that_was_not_understood_are_none(night, tmp_path, monkeypatch):
+    store, url, _ = night
+    async with filter_being_read(url, tmp_path, monkeypatch, "nonsense=7") as (vera, read):
+        await vera.pilot.press("j", "x")
+        read.let_go()
+        await vera.until(lambda: not vera.screen.prompt.is_waiting)
+        assert "there is no 'nonsense'" in vera.text
+        assert "1 of 5" in vera.lines[1]
+        assert vera.screen.prompt.value == "nonsense=7"
+        await vera.pilot.press("ctrl+u")
+        await vera.typed("score>22.5")
+        await vera.until(lambda: "1 of 3" in vera.lines[1])
+    assert verdicts(store) == []
+
+
+async def test_who_does_not_wait_for_a_filter_goes_back_without_the_keys_that_wait(
+    night, tmp_path, monkeypatch
+):
+    store, url, _ = night
+    async with filter_being_read(url, tmp_path, monkeypatch, "score>22.5") as (vera, read):
+        await vera.pilot.press("j", "x", "escape")
+        assert not vera.screen.prompt.is_open
+        read.let_go()
+        await vera.settled()
+        assert "1 of " in vera.lines[1]
+    assert verdicts(store) == []

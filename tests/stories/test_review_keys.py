@@ -2,6 +2,8 @@
 
 import pytest
 
+from screens.frame import stray
+from screens.frame.stray import PAUSE_S, StrayWord
 from screens.review.guard import RepeatGuard
 from tests.stories.desk import console, verdicts
 
@@ -184,3 +186,52 @@ async def test_keys_while_a_slow_verdict_is_written_pass_over_no_card_and_the_wa
         ("artefact", ids[0]),
         ("dipole", ids[1]),
     ]
+
+
+@pytest.mark.parametrize("typed", ["Bartefact", "Bsurely a c", "B\b"])
+async def test_a_word_for_many_cards_where_none_is_marked_is_no_keys_of_the_card(
+    night, tmp_path, monkeypatch, typed
+):
+    store, url, _ = night
+    monkeypatch.setattr(stray, "PAUSE_S", 600.0)
+    async with console(url, tmp_path) as vera:
+        await vera.press("x")
+        named = {" ": "space", "\b": "backspace"}
+        await vera.pilot.press(*(named.get(key, key) for key in typed), "enter")
+        await vera.settled()
+        assert "bulk: mark cards with space first" in vera.text
+        assert "2 of 5" in vera.lines[1]
+        assert [row.label for row in verdicts(store)] == ["artefact"]
+        await vera.press("d")  # after enter keys are keys again
+        assert [row.label for row in verdicts(store)] == ["artefact", "dipole"]
+
+
+async def test_a_note_where_there_is_no_card_is_no_keys(night, tmp_path, monkeypatch):
+    store, url, _ = night
+    monkeypatch.setattr(stray, "PAUSE_S", 600.0)
+    async with console(url, tmp_path) as vera:
+        await vera.press("x", "G", "j")
+        await vera.press("w", *"unsure", "escape")
+        assert "note: there is no card" in vera.text
+        assert "The end of the queue" in vera.text
+        await vera.press("u")
+    assert [row.label for row in verdicts(store)] == ["artefact", None]
+
+
+def test_a_stray_word_ends_with_a_pause_or_a_key_without_a_letter():
+    word = StrayWord()
+    assert not word.takes("x", "x", 0.0)
+    for ends in ("enter", "escape"):
+        word.begin(0.0)
+        assert word.takes("x", "x", PAUSE_S)
+        assert word.takes("slash", "/", PAUSE_S)
+        assert word.takes(ends, None, PAUSE_S)
+        assert not word.takes("x", "x", PAUSE_S)
+    for key, character in (("down", None), ("slash", "/"), ("enter", "\r")):
+        word.begin(0.0)
+        assert word.takes(key, character, 0.1) == (key == "enter")
+        assert not word.takes("x", "x", 0.2)
+    word.begin(0.0)
+    assert word.takes("a", "a", 0.9 * PAUSE_S)
+    assert word.takes("r", "r", 1.8 * PAUSE_S)
+    assert not word.takes("u", "u", 3.0 * PAUSE_S)
