@@ -51,6 +51,8 @@ def session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # A plan of memory is made after the first run, and is one more block beside those that this run left.
+    options.enable_mem_pattern = False
     options.log_severity_level = 4
     try:
         made = onnxruntime.InferenceSession(

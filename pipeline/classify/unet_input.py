@@ -27,22 +27,28 @@ def frame_input(difference: Difference, new: Aligned, reference: PreparedReferen
     """
     masked = difference.mask != 0
     planes = np.empty((CHANNELS, *masked.shape), dtype=np.float32)
-    planes[0] = _scaled(new.frame.signal, masked)
-    planes[1] = _scaled(reference.frame.signal, masked)
-    planes[2] = _scaled(difference.data, masked)
-    planes[3] = np.arcsinh(difference.score / np.float32(SOFTENING))
+    planes[0] = new.frame.signal
+    planes[1] = reference.frame.signal
+    planes[2], planes[3] = difference.data, difference.score
+    for plane in planes[:3]:
+        _scale(plane, masked)
+    planes[3] /= np.float32(SOFTENING)
+    np.arcsinh(planes[3], out=planes[3])
     planes[:4, masked] = 0.0
     planes[4] = masked
     return planes
 
 
-def _scaled(image: Image, masked: NDArray[np.bool_]) -> Image:
-    """Softened values in units of the robust sigma of what is not masked."""
+def _scale(image: Image, masked: NDArray[np.bool_]) -> None:
+    """Soften values, in place, in units of the robust sigma of what is not masked."""
     step = max(1, int(np.sqrt(image.size / SAMPLE)))
     seen = image[::step, ::step][~masked[::step, ::step]]
     if seen.size == 0:
-        return np.zeros_like(image)
+        image[:] = 0.0
+        return
     middle = np.median(seen)
     sigma = MAD_TO_SIGMA * float(np.median(np.abs(seen - middle)))
     sigma = sigma or float(np.std(seen)) or 1.0
-    return np.asarray(np.arcsinh((image - middle) / np.float32(SOFTENING * sigma)), dtype=np.float32)
+    image -= middle
+    image /= np.float32(SOFTENING * sigma)
+    np.arcsinh(image, out=image)
