@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detection.streak_light import CORRELATED_FWHM, Scene, at, places
+from pipeline.detection.streak_light import CORRELATED_FWHM, Scene, at, places, signal_at
 from pipeline.detection.unet_objects import StreakObject
 
 Array = NDArray[np.float64]
@@ -78,10 +78,10 @@ def _straight(scene: Scene, line: StreakObject) -> tuple[Array, Array, NDArray[n
     whole = (PARTS, taken, len(ASIDE_FWHM))
     count = seen.reshape(whole).sum(axis=1)
 
-    def mean(image: NDArray[np.float32], most: float) -> Array:
-        values = np.where(seen, at(image, x, y).clip(-most, most), 0.0).reshape(whole)
+    def mean(light: Array, most: float) -> Array:
+        values = np.where(seen, light.clip(-most, most), 0.0).reshape(whole)
         return np.asarray(values.sum(axis=1) / np.maximum(count, 1))
 
-    score = mean(scene.difference.score, MOST_SCORE)
-    new = mean(scene.now / np.float32(scene.noise_now), MOST_LIGHT)
+    score = mean(at(scene.difference.score, x, y), MOST_SCORE)
+    new = mean(signal_at(scene.now, x, y, scene.noise_now), MOST_LIGHT)
     return score, new, count[:, MIDDLE] > 0.5 * taken

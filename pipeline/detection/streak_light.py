@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from pipeline.classify.unet import LogOdds
 from pipeline.detection.unet_objects import StreakObject
-from pipeline.frame import Aligned, Difference, PreparedReference
+from pipeline.frame import Aligned, Difference, Frame, PreparedReference
 from pipeline.quantile import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
@@ -104,7 +104,7 @@ class Scene:
         self.maps, self.difference, self.new = maps, difference, new
         self.masked: Mask = difference.mask != 0
         self.fwhm = max(difference.psf.fwhm, 1.5)
-        self.now, self.before = new.frame.signal, reference.frame.signal
+        self.now, self.before = new.frame, reference.frame
         self.noise_now = float(np.sqrt(np.median(new.frame.variance)))
         self.noise_before = float(np.sqrt(np.median(reference.frame.variance)))
         self._unmasked = (~self.masked).astype(np.float32)
@@ -159,8 +159,8 @@ class Scene:
         beside = profile[np.abs(across) < LOBES_FWHM * self.fwhm]
         deepest = min(float(np.nanmin(beside)) + LOBES_SIGMA * noise, 0.0) if _any(beside) else 0.0
         on = seen[:, reach]
-        before = at(self.before, x[on, reach], y[on, reach]) / self.noise_before
-        around = np.where(seen, at(self.now, x, y), np.nan)[:, ground] / self.noise_now
+        before = signal_at(self.before, x[on, reach], y[on, reach]) / self.noise_before
+        around = np.where(seen, signal_at(self.now, x, y), np.nan)[:, ground] / self.noise_now
         leaves, onward = self._along_detector(line)
         return Light(
             streak=streak,
@@ -181,7 +181,7 @@ class Scene:
         """Of places along a line: whether it is the spikes of a star, whose light fades to both sides."""
         third = len(x) // 3
         middle = slice(third, len(x) - third)
-        star = float(at(self.before, x[middle], y[middle]).max()) / self.noise_before
+        star = float(signal_at(self.before, x[middle], y[middle]).max()) / self.noise_before
         score = np.where(seen, at(self.difference.score, x, y), np.nan)
         quarters = np.array([_mean(each) for each in np.array_split(score, 4)])
         inner, outer = (max(_mean(quarters[which]), FADED_SCORE) for which in ([1, 2], [0, 3]))
@@ -279,6 +279,18 @@ def at(image: NDArray[np.float32] | Array, x: Array, y: Array) -> Array:
     """Bilinear values of an image at some places; 0 beyond it."""
     found = ndimage.map_coordinates(image, [y, x], order=1, mode="constant", prefilter=False)
     return np.asarray(found, dtype=np.float64)
+
+
+def signal_at(frame: Frame, x: Array, y: Array, unit: float = 1.0) -> Array:
+    """The same of the light above a frame's sky, in some unit."""
+    # No image of the whole frame is made: there may be hundreds of lines in it.
+    least, most = (
+        np.clip([y.min(initial=np.inf), x.min(initial=np.inf)], 0, np.array(frame.shape) - 1).astype(int),
+        np.clip([y.max(initial=0), x.max(initial=0)], 0, frame.shape).astype(int) + 2,
+    )
+    part = slice(least[0], most[0]), slice(least[1], most[1])
+    signal = (frame.data[part] - frame.background[part]) / np.float32(unit)
+    return at(signal, x - least[1], y - least[0])
 
 
 def _ways(line: StreakObject) -> tuple[Array, Array]:

@@ -142,14 +142,15 @@ def proposed_streaks(
     list of StreakObject
         Of evidence 0.
     """
-    other = np.maximum(maps.point, maps.dark)
     found: list[StreakObject] = []
     for log_odds, significance, less_than_other in SELECTIONS:
-        chosen = (maps.streak > log_odds) & (maps.streak >= other - less_than_other) & ~masked
-        chosen &= score > significance
         for top in _origins(masked.shape[0]):
             for left in _origins(masked.shape[1]):
-                rows, columns = np.nonzero(chosen[top : top + TILE_PX, left : left + TILE_PX])
+                tile = np.s_[top : top + TILE_PX, left : left + TILE_PX]
+                other = np.maximum(maps.point[tile], maps.dark[tile])
+                chosen = (maps.streak[tile] > log_odds) & (score[tile] > significance) & ~masked[tile]
+                chosen &= maps.streak[tile] >= other - less_than_other
+                rows, columns = np.nonzero(chosen)
                 found += _lines(np.stack([columns + left, rows + top]).astype(np.float64), fwhm)
     return found
 

@@ -61,11 +61,11 @@ def scene(light, before=None, on=ENDS, opinion=LIKELY, turned=None, mask=None):
         1.0,
         1.0,
     )
-    one = np.ones(SHAPE, np.float32)
+    beside = {"background": np.zeros(SHAPE, np.float32), "variance": np.ones(SHAPE, np.float32)}
     aligned = SimpleNamespace(
-        frame=SimpleNamespace(signal=new, variance=one), map_to_new=turned or (lambda x, y: (x, y))
+        frame=SimpleNamespace(data=new, shape=SHAPE, **beside), map_to_new=turned or (lambda x, y: (x, y))
     )
-    prepared = SimpleNamespace(frame=SimpleNamespace(signal=ref, variance=one))
+    prepared = SimpleNamespace(frame=SimpleNamespace(data=ref, shape=SHAPE, **beside))
     return LogOdds(nothing, nothing, streak), difference, aligned, prepared
 
 

@@ -35,8 +35,9 @@ def scene_of(score, new=None, mask=None):
         mask=np.zeros((SIDE, SIDE), np.uint16) if mask is None else mask,
         psf=SimpleNamespace(fwhm=FWHM),
     )
-    frame = SimpleNamespace(signal=nothing if new is None else new, variance=nothing + NOISE**2)
-    reference = SimpleNamespace(frame=SimpleNamespace(signal=nothing, variance=nothing + 1.0))
+    shown, sky = (nothing if new is None else new), {"background": nothing, "shape": nothing.shape}
+    frame = SimpleNamespace(data=shown, variance=nothing + NOISE**2, **sky)
+    reference = SimpleNamespace(frame=SimpleNamespace(data=nothing, variance=nothing + 1.0, **sky))
     return Scene(LogOdds(nothing, nothing, nothing), difference, SimpleNamespace(frame=frame), reference)
 
 
