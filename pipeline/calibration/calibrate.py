@@ -94,20 +94,24 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     brightest = float(np.max(np.where(bad, np.float32(-np.inf), counts - sky)))
     detector = detector_of(exposure, noise, brightest, are_whole=are_whole)
 
+    # From here on in place: a copy more of each image would make this what takes most memory of all.
     gain = np.float32(detector.gain)
-    data, level = counts * gain, sky * gain
+    data, level = np.multiply(counts, gain, out=counts), np.multiply(sky, gain, out=sky)
     quiet = _sky_variance(level, current * gain, response, detector)
-    signal = data - level
     sigma = np.sqrt(quiet)
-    mask[(signal < np.float32(-COLD_SIGMA) * sigma) & ~bad] |= np.uint16(MaskPlane.BAD)
+    mask[(data - level < np.float32(-COLD_SIGMA) * sigma) & ~bad] |= np.uint16(MaskPlane.BAD)
     if settings.calibrate.cosmic_rays:
-        hits = _cosmic_rays(signal, quiet, mask, settings.calibrate.cosmic_ray_sigma)
+        hits = _cosmic_rays(data - level, quiet, mask, settings.calibrate.cosmic_ray_sigma)
         mask[hits] |= np.uint16(MaskPlane.COSMIC_RAY)
     fill_bad(data, level, mask)
     unknown = (mask & ~np.uint16(MaskPlane.SATURATED | MaskPlane.INTERPOLATED)) != 0
     sources = source_model(data - level, sigma, unknown)
+    del sigma
     flat_error = np.float32(settings.calibrate.flat_error)
-    variance = quiet + (sources if response is None else sources / response) + (flat_error * sources) ** 2
+    variance = quiet
+    variance += sources if response is None else sources / response
+    sources *= flat_error
+    variance += np.square(sources, out=sources)
     return Frame(
         data=data,
         background=level,
@@ -278,8 +282,9 @@ def _told(dark: float) -> tuple[str, ...]:
 def _cosmic_rays(signal: Image, quiet: Image, mask: MaskImage, sigma: float) -> NDArray[np.bool_]:
     """The pixels that were hit, by the noise of the sky (electrons squared) and of a smooth model."""
     dead = (mask & MaskPlane.BAD) != 0
-    light = blurred(np.where(dead, np.float32(0.0), signal), MODEL_SMOOTHING_PX)
-    noise2 = quiet + np.maximum(light, np.float32(0.0))
+    noise2 = blurred(np.where(dead, np.float32(0.0), signal), MODEL_SMOOTHING_PX)
+    np.maximum(noise2, np.float32(0.0), out=noise2)
+    noise2 += quiet
     return find_cosmic_rays(signal, noise2, dead, (mask & MaskPlane.SATURATED) != 0, sigma)
 
 
@@ -302,8 +307,11 @@ def _sky_variance(level: Image, current: Image, response: Image | None, detector
     """
     sky = np.maximum(level, np.float32(0.0))
     beside = current + np.float32(detector.read_noise**2)
-    model = sky + beside if response is None else (sky + beside / response) / response
-    variance: Image = np.maximum(np.float32(detector.sky_variance_factor) * model, np.float32(1e-3))
+    sky += beside if response is None else beside / response
+    if response is not None:
+        sky /= response
+    sky *= np.float32(detector.sky_variance_factor)
+    variance: Image = np.maximum(sky, np.float32(1e-3), out=sky)
     return variance
 
 
@@ -322,12 +330,11 @@ def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Ima
     unknown : (height, width) bool
         Pixels whose values mean nothing.
     """
-    known = np.where(unknown, np.float32(0.0), signal)
-    smooth = blurred(known, MODEL_SMOOTHING_PX)
+    smooth = blurred(np.where(unknown, np.float32(0.0), signal), MODEL_SMOOTHING_PX)
     if unknown.any():
         weight = blurred((~unknown).astype(np.float32), MODEL_SMOOTHING_PX)
         smooth /= np.maximum(weight, np.float32(1e-3))
-    smooth = np.maximum(smooth, np.float32(0.0))
+    np.maximum(smooth, np.float32(0.0), out=smooth)
     # Nothing fainter than 5 sigma of the sky is more significant than that.
     bright = np.flatnonzero(smooth > np.float32(5.0) * noise)
     light = smooth.ravel()[bright]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from pipeline.frame import Image
-from pipeline.neighbourhood import STRIP_ROWS, Mask, Whole, grown, patches, places
+from pipeline.neighbourhood import STRIP_ROWS, Mask, Pixel, Whole, grown, patches, places
 
 SHARP_LIMIT = 5.0  # least contrast of the Laplacian against the fine structure: the paper's f_lim
 NEIGHBOUR_SHARE = 0.3  # of the sigma limit, for neighbours of a hit
@@ -52,9 +53,11 @@ def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, full: Mask, sigm
     """
     noise: Image = np.sqrt(variance)
     # A dark pixel is no reason to take its neighbours for bright.
-    clean: Image = np.maximum(np.where(bad, np.float32(0.0), signal), np.float32(-DARKEST_SIGMA) * noise)
+    clean: Image = np.where(bad, np.float32(0.0), signal)
+    np.maximum(clean, np.float32(-DARKEST_SIGMA) * noise, out=clean)
     exempt = bad | full
-    sharpness: Image = laplacian(clean) / (np.float32(2.0) * noise)
+    sharpness: Image = laplacian(clean)
+    sharpness /= np.float32(2.0) * noise
     hits = np.zeros(signal.shape, dtype=bool)
     region: Mask | None = None
     for _ in range(ROUNDS):
@@ -74,6 +77,7 @@ def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, full: Mask, sigm
         _replace(clean, hits | bad, found)
         changed = places(grown(found, 1))
         sharpness[changed] = _laplacian_of(patches(clean, *changed, 3, "edge")) / (2.0 * noise[changed])
+    del clean, noise, sharpness
     return _without_shoulders(hits, np.where(bad, np.float32(0.0), signal))
 
 
@@ -82,10 +86,10 @@ def laplacian(image: Image) -> Image:
 
     An isolated pixel of value 1 gives 2.
     """
-    padded = np.pad(image, 1, mode="edge")
     out = np.empty_like(image)
     for top in range(0, len(image), STRIP_ROWS):
-        strip = padded[top : top + STRIP_ROWS + 2]
+        rows = np.arange(top - 1, min(top + STRIP_ROWS, len(image)) + 1).clip(0, len(image) - 1)
+        strip = np.pad(image[rows], ((0, 0), (1, 1)), mode="edge")
         verticals, horizontals = (strip[:-2, 1:-1], strip[2:, 1:-1]), (strip[1:-1, :-2], strip[1:-1, 2:])
         out[top : top + STRIP_ROWS] = _laplacian_from(strip[1:-1, 1:-1], verticals, horizontals)
     return out
@@ -134,7 +138,7 @@ def _sharp(sharpness: Image, tried: Mask, limit: float) -> Mask:
     return passing
 
 
-def _patches(image: Image, rows: Whole, columns: Whole, size: int) -> list[Image]:
+def _patches(image: NDArray[Pixel], rows: Whole, columns: Whole, size: int) -> list[NDArray[Pixel]]:
     """The squares of ``size`` pixels around some pixels, in batches of (n, size, size)."""
     starts = range(0, len(rows), PATCHES_AT_ONCE)
     return [patches(image, rows[i:][:PATCHES_AT_ONCE], columns[i:][:PATCHES_AT_ONCE], size) for i in starts]
@@ -150,11 +154,10 @@ def _fine_structure(patches: Image) -> Image:
 def _replace(clean: Image, masked: Mask, found: Mask) -> None:
     """Give each pixel found the median of its unmasked neighbours within 2 pixels, in place."""
     rows, columns = places(found)
-    values: Image = np.where(masked, np.float32(np.nan), clean)
-    for start, squares in zip(
-        range(0, len(rows), PATCHES_AT_ONCE), _patches(values, rows, columns, 5), strict=True
-    ):
-        flat = squares.reshape(len(squares), -1)
+    # All are cut before any is given its value.
+    squares = _patches(clean, rows, columns, 5), _patches(masked, rows, columns, 5)
+    for start, light, hidden in zip(range(0, len(rows), PATCHES_AT_ONCE), *squares, strict=True):
+        flat = np.where(hidden, np.float32(np.nan), light).reshape(len(light), -1)
         known = ~np.isnan(flat).all(axis=1)
         middle = np.zeros(len(flat), dtype=np.float32)
         middle[known] = np.nanmedian(flat[known], axis=1)
