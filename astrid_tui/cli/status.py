@@ -74,7 +74,7 @@ def status(
         headings, rows, least=(("seconds",), ("dropped",), ("seeing px",), ("half found at",), ("frame",))
     )
     for line in told.lines:
-        print_text(safe_text(f"of the frames above {line}", SENTENCES))
+        print_text(safe_text(f"of the frames above, {line}", SENTENCES))
     _tell_dropped([frame["dropped"] for frame in report["frames"]])
     if report["next"] is not None:
         print_text(f"more: astrid status --after {report['next']}")

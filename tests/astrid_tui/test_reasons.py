@@ -22,7 +22,7 @@ def test_what_holds_for_all_frames_is_told_once_and_what_holds_for_one_with_it(a
     (row,) = (line for line in told.splitlines() if line.startswith("d.fits"))
     assert "no usable exposure time" in row
     status = astrid("status")
-    assert f"of the frames above 4 frames: {WHEEL}\n" in status
+    assert f"of the frames above, 4 frames: {WHEEL}\n" in status
     assert status.count(WHEEL) == 1
     assert len([each for each in astrid.json("status")["frames"] if WHEEL in each["reason"]]) == 4
 
