@@ -183,6 +183,8 @@ class Deciding:
             return
         entry = reading.queue.go_to(row.object_id, row.candidate_id)
         objects = {row.object_id, *row.objects}
+        if row.label is None and not self._screen.filter:
+            reading.queue.put_back(row.objects)
         reading.queue.decide(objects, row.label)
         entry.label, entry.is_again = row.label, entry.is_again or row.is_again
         for object_id in objects:

@@ -176,3 +176,12 @@ class Queue:
             self.cut = None if self.cut is None else self.cut + 1
         entry.candidate_id = candidate_id
         return entry
+
+    def put_back(self, objects: Iterable[int]) -> None:
+        """Put in behind the reader's place what awaits a verdict again, where all others were read before."""
+        if not (self.is_complete and self.is_waiting) or self.cut is not None:
+            return  # they come with the pages that are still to be read
+        known = {entry.object_id for entry in self.entries}
+        back = [Entry(each) for each in objects if each not in known]
+        self.entries[self.place + 1 : self.place + 1] = back
+        self.total += len(back)

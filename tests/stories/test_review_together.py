@@ -50,6 +50,7 @@ async def test_marked_cards_get_one_verdict_that_is_undone_as_one_step_later(nig
         assert "u again takes back dipole of 2 objects" in vera.text
         await vera.press("u")
         assert "taken back: dipole for 2 verdicts" in vera.text
+        assert "of 5" in vera.lines[1]  # both are cards of this queue again
         assert set(states(store)) == {"unreviewed"}
         await vera.press("ctrl+r")
         assert states(store)[:3] == ["bogus", "bogus", "unreviewed"]
