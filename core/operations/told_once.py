@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -45,7 +46,10 @@ class _Said:
 
 
 def told_once(frames: Iterable[tuple[str, str, str | None]]) -> ToldOnce:
-    """Tell apart what is said of many frames, be it with other numbers, and of few.
+    """Tell apart what is said of many frames and of few.
+
+    What is said of many in the same numbers, as of one chip of several, is a line of its own; else sentences
+    that differ in numbers alone are one.
 
     Parameters
     ----------
@@ -53,9 +57,14 @@ def told_once(frames: Iterable[tuple[str, str, str | None]]) -> ToldOnce:
         Of each its name, its state and its reason.
     """
     split = [(name, reason, _sentences(state, reason)) for name, state, reason in frames]
+    counts = Counter(each for _, _, sentences in split for each in set(sentences or ()))
+
+    def alike(name: str, sentence: str) -> str:
+        return sentence if counts[sentence] >= MANY else pattern_of(sentence, name)
+
     said: dict[str, _Said] = {}
     for name, _, sentences in split:
-        for pattern, sentence in {pattern_of(each, name): each for each in sentences or ()}.items():
+        for pattern, sentence in {alike(name, each): each for each in sentences or ()}.items():
             one = said.setdefault(pattern, _Said())
             one.frames.append(name)
             one.sentences.append(sentence)
@@ -65,7 +74,7 @@ def told_once(frames: Iterable[tuple[str, str, str | None]]) -> ToldOnce:
         [
             reason
             if sentences is None
-            else _joined([each for each in sentences if pattern_of(each, name) not in many])
+            else _joined([each for each in sentences if alike(name, each) not in many])
             for name, reason, sentences in split
         ],
     )

@@ -25,6 +25,12 @@ def test_sentences_that_differ_in_numbers_are_one_in_those_of_the_first():
     assert told.reasons == [None] * 3
 
 
+def test_what_is_said_of_each_of_two_chips_is_a_line_of_each():
+    told = told_once(frames(*(GAIN.format(gain) for gain in (1.5, 1.6, 1.5, 1.6, 1.5, 1.6, 9.9))))
+    assert told.lines == [f"3 frames: {GAIN.format(1.5)}", f"3 frames: {GAIN.format(1.6)}"]
+    assert told.reasons == [None] * 6 + [GAIN.format(9.9)]
+
+
 def test_sentences_of_ingest_are_told_apart_too():
     said = [f"its WCS is left out; its time is local{end}" for end in ("", "", "; it is old")]
     told = told_once(frames(*said, state="queued"))
