@@ -98,6 +98,9 @@ def photon_transfer(flats: Sequence[Lit], biases: Sequence[Sequence[Blocks]]) ->
         raise FrameRefused("2 biases, or darks of one length, are needed to tell the read noise")
     pairs = _pairs(flats)
     amplifiers = range(len(pairs[0][0].blocks))
+    sizes = {tuple(map(len, each)) for each in (*biases, *(flat.blocks for pair in pairs for flat in pair))}
+    if len(sizes) > 1:
+        raise FrameRefused("the headers of its flats and biases do not name the same amplifiers")
     if min(len(part) for part in pairs[0][0].blocks) < FEWEST_BLOCKS:
         raise FrameRefused(
             f"its flats are too small: {FEWEST_BLOCKS} blocks of {SIDE} pixels a side are needed"

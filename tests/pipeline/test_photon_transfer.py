@@ -13,7 +13,7 @@ from pipeline.calibration.calibrators import Calibrator
 from pipeline.calibration.choice import Choice
 from pipeline.calibration.kept_masters import load, save
 from pipeline.calibration.masters import Masters, build
-from pipeline.calibration.photon_transfer import photon_transfer
+from pipeline.calibration.photon_transfer import Lit, photon_transfer
 from pipeline.frame import FrameRefused
 from tests.pipeline.raw_night import calibrator
 from tests.pipeline.synthetic_raw import raw_frame
@@ -173,3 +173,10 @@ def test_it_is_kept_with_the_masters(tmp_path):
 def test_no_flats_are_too_few():
     with pytest.raises(FrameRefused, match="2 flats of like level"):
         photon_transfer([], [[np.zeros((16, 1024), np.float32)]] * 2)
+
+
+def test_flats_of_other_amplifiers_than_the_biases_tell_nothing():
+    block = np.ones((16, 1024), np.float32)
+    flats = [Lit(20000.0, 0.3, [block, block])] * 2
+    with pytest.raises(FrameRefused, match="do not name the same amplifiers"):
+        photon_transfer(flats, [[block], [block]])
