@@ -5,6 +5,7 @@ The store keeps what ingest read, and a frame's reference and masters are chosen
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from core.database.storable import storable
@@ -20,6 +21,7 @@ WORDS = {
     "radius_deg": "place",
 }  # fmt: skip
 SAID = ("kind", "filter", "instrument", "field")  # of which both readings are told
+SAME = 1e-8  # degrees, days or seconds
 MOST_LETTERS = 40  # of each
 
 
@@ -47,11 +49,18 @@ def read_otherwise(row: Observation, settings: Settings) -> str | None:
             "readout": said.readout,
         }
     )
-    names = differing(row, kept) + (["mjd"] if row.mjd != kept["mjd"] else [])
+    names = [name for name in (*differing(row, kept), "mjd") if not _alike(getattr(row, name), kept[name])]
     if not names:
         return None
     told = [_told(name, getattr(row, name), kept[name]) for name in names]
     return f"its header is read otherwise now ({', '.join(dict.fromkeys(told))}) than when it was ingested"
+
+
+def _alike(before: object, now: object) -> bool:
+    """Whether both say the same; numbers may differ as by another release of a library."""
+    if isinstance(before, float) and isinstance(now, float):
+        return math.isclose(before, now, rel_tol=1e-12, abs_tol=SAME)
+    return before == now
 
 
 def _told(name: str, before: object, now: object) -> str:

@@ -42,6 +42,11 @@ def test_what_is_read_alike_is_not_told(row):
     assert read_otherwise(row, Settings()) is None
 
 
+def test_the_last_digits_of_another_library_are_no_other_reading(row):
+    row.ra, row.mjd = row.ra * (1.0 + 1e-14), row.mjd * (1.0 - 1e-15)
+    assert read_otherwise(row, Settings()) is None
+
+
 def test_other_keywords_of_the_camera_are_told_by_both_readings(row):
     said = read_otherwise(row, Settings(camera={"keywords": {"FILTER": "WHEEL2"}}))
     assert said == "its header is read otherwise now (filter r, not none) than when it was ingested"
