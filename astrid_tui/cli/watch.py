@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,9 +21,11 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from core.epochs import mjd_of, night_of
 
 if TYPE_CHECKING:
     from core.database.store import Store
+    from core.operations.told_once import Heard
     from core.settings import Settings
     from pipeline.intake.watch import FolderWatch, Taken
 
@@ -65,6 +68,7 @@ def watch(
     from core.database.store_errors import StoreUnreachable
     from core.health import watch as health_watch
     from core.operations.logs import log_to_file
+    from core.operations.told_once import Heard
     from pipeline.engines.signals import stopped_by_signals
 
     if forget and not folders:
@@ -76,7 +80,7 @@ def watch(
     log_to_file(settings)
     start = _starter(context, store, settings, workers) if process else _nothing
     crew = _Crew(store, settings, interval_s=interval, processes=process)
-    stop, looks, trouble = threading.Event(), 0, ""
+    stop, looks, trouble, heard = threading.Event(), 0, "", Heard()
     try:
         with stopped_by_signals(stop), health_watch.watching(settings, store):
             while not stop.is_set():
@@ -84,7 +88,7 @@ def watch(
                     for folder in folders:
                         for taken in crew.poll(folder, lambda: not stop.is_set()):
                             with said_if_possible():
-                                _tell(taken, as_json=as_json)
+                                _tell(taken, None if as_json else heard, settings.site.position[1:])
                     start()
                 except (StoreUnreachable, OSError) as error:
                     if once or isinstance(error, BrokenPipeError):
@@ -189,8 +193,9 @@ def _nothing() -> None:
     """Start no run."""
 
 
-def _tell(taken: Taken, *, as_json: bool) -> None:
-    if as_json:
+def _tell(taken: Taken, heard: Heard | None, longitude: Sequence[float]) -> None:
+    """Say what became of a file: as JSON, or in lines where it is known what was heard before."""
+    if heard is None:
         print_json_line(
             {
                 "file": str(taken.path),
@@ -215,6 +220,8 @@ def _tell(taken: Taken, *, as_json: bool) -> None:
         left = f"{file.unmatched} not asked of catalogues: `astrid catalog match`" if file.unmatched else None
         told = (taken.path.name, file.state, counts, file.reason, left)
         print_text(*(word for word in told if word))
+    night = night_of(mjd_of(time.time()), *longitude)
     for each in taken.frames:
-        known, reason = "" if each.new else ", known already", f": {each.reason}" if each.reason else ""
+        said = heard.rest(each.frame, each.state, each.reason, night)
+        known, reason = "" if each.new else ", known already", f": {said}" if said else ""
         print_text(f"{each.frame} {each.state}{known}{reason}{cadence}")

@@ -80,6 +80,26 @@ def told_once(frames: Iterable[tuple[str, str, str | None]]) -> ToldOnce:
     )
 
 
+class Heard:
+    """What was said of frames as they came, a night at a time: each sentence is told with the first alone."""
+
+    def __init__(self) -> None:
+        self._night: int | None = None
+        self._first: dict[str, str] = {}  # by sentence the frame that it was told with
+
+    def rest(self, name: str, state: str, reason: str | None, night: int) -> str | None:
+        """What is new of a frame's reason, and of which frame the rest was said."""
+        if night != self._night:
+            self._night, self._first = night, {}
+        sentences = _sentences(state, reason)
+        if sentences is None:
+            return reason
+        before = dict.fromkeys(self._first[each] for each in sentences if each in self._first)
+        new = [each for each in sentences if each not in self._first]
+        self._first.update(dict.fromkeys(new, name))
+        return _joined([*new, *(f"what was said of {each}" for each in before)])
+
+
 def _sentences(state: str, reason: str | None) -> Sequence[str] | None:
     """What is said of a frame that is of use; none of one that is not."""
     if not reason or state not in _USED:

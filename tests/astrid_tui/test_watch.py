@@ -11,7 +11,9 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from shutil import rmtree
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from sqlalchemy import update
 
 from core.database.store import Store
@@ -101,6 +103,21 @@ def test_a_line_tells_what_became_of_a_file_and_why(astrid: Command, night: Path
         "a.fits queued",
         "b.fits rejected, known already: the same content as a.fits, which is registered already",
         "c.fits rejected: it is not a FITS file (it does not begin with SIMPLE)",
+    ]
+
+
+def test_what_is_said_of_each_frame_of_a_night_is_told_with_the_first(
+    astrid: Command, sqlite_store: Store, night: Path
+) -> None:
+    (night / "a.fits").unlink()
+    for seed, name in enumerate("xyz"):
+        sky = np.random.default_rng(seed).normal(1000.0, 20.0, (40, 50)).astype(np.float32)
+        header = fits.Header({"DATE-OBS": "2020-01-01T00:00:00", "EXPTIME": 10.0, "WHEEL2": "r"})
+        fits.writeto(night / f"{name}.fits", sky, header)
+    told = astrid("watch", night, "--once", "--interval", "0.1").splitlines()
+    assert "x.fits queued: its header names no filter by a known word" in told[0]
+    assert [line.partition(" (one")[0] for line in told[1:]] == [
+        f"{name}.fits queued: what was said of x.fits" for name in "yz"
     ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.operations.told_once import MANY, told_once
+from core.operations.told_once import MANY, Heard, told_once
 
 GAIN = "Gain unknown: {} electrons per data unit assumed from the sky's noise."
 FLAT = "No flat of its filter (r) is there: those of its camera are of no filter."
@@ -48,3 +48,14 @@ def test_what_is_said_of_few_stays_with_them(count):
 def test_why_frames_are_of_no_use_stays_with_each(state):
     told = told_once(frames("it has no stars", "it has no stars", "it has no stars", state=state))
     assert (told.lines, told.reasons) == ([], ["it has no stars"] * 3)
+
+
+def test_of_frames_that_come_one_by_one_a_sentence_is_told_once_a_night():
+    heard = Heard()
+    local, old = "its time is local", "its WCS is left out"
+    assert heard.rest("a", "queued", local, 1) == local
+    assert heard.rest("b", "queued", f"{local}; {old}", 1) == f"{old}; what was said of a"
+    assert heard.rest("c", "queued", f"{old}; {local}", 1) == "what was said of b; what was said of a"
+    assert heard.rest("d", "queued", None, 1) is None
+    assert heard.rest("e", "rejected", local, 1) == local  # why it is of no use
+    assert heard.rest("f", "queued", local, 2) == local  # another night
