@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from pipeline.classify.scorers import Inputs, Scorer, probabilities
 from pipeline.classify.triplets import Triplets
 from pipeline.training.calibration import is_held_out
 from pipeline.training.candidate_models import Trained, metrics_of
-from pipeline.training.ensemble_train import weigh
+from pipeline.training.ensemble_train import are_many, weigh
 from pipeline.training.ensemble_zones import LOST, WRONG, Zones, narrowed, strata_of, zones
 from pipeline.training.examples import LABELLED, Examples, join
 from pipeline.training.holding_out import held_out, units
@@ -82,7 +83,7 @@ def train_ensemble(
     beside = _unseen(inputs, examples, table, members, objects)
     shown = examples.is_shown & np.isfinite(beside)
     found = _zones(probabilities(beside), examples, shown)
-    trained = {
+    trained: dict[str, Any] = {
         "members": {each.name: each.digest for each in scorers if each.name in MEMBERS}
         | ({"unet": unet} if unet else {}),
         "examples": int(np.count_nonzero(~held)),
@@ -100,7 +101,10 @@ def train_ensemble(
             "labelled": int(np.count_nonzero(shown & is_labelled)),
             "set_by": "the unfavourable end of the interval over fields, in the worst kind of them",
         },
-    } | ({} if labels is None else {"labels": labels.told})
+    }
+    if labels is not None:
+        is_too_few = not are_many(objects[~held], examples.label[~held])
+        trained["labels"] = labels.told | {"is_too_few": is_too_few}
     whole = description.model_copy(
         update={
             "trained": trained,

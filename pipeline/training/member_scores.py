@@ -24,7 +24,6 @@ from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet import NAME as UNET
 from pipeline.training import remembered
 from pipeline.training.calibration import platt
-from pipeline.training.ensemble_train import are_many
 from pipeline.training.examples import LABELLED, Examples
 from pipeline.training.scored_fields import Scored
 from pipeline.training.splits import PLANES, SHARED
@@ -53,13 +52,12 @@ class Weighable:
     left_out: dict[str, int]
 
     @property
-    def told(self) -> dict[str, int | bool]:
+    def told(self) -> dict[str, int]:
         """For the description of a model."""
         unseen = np.isnan(self.log_odds.get(UNET, np.empty(0)))
         return {
             "weighed_by": len(self.examples),
             "objects": len(np.unique(self.examples.group)),
-            "is_too_few": not are_many(self.examples.group, self.examples.label),
             "without_unet": int(np.count_nonzero(unseen)),
             **self.left_out,
         }
