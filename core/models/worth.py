@@ -15,6 +15,9 @@ METRICS = {
     "auc_after": "area under ROC after",
     "iou_point": "overlap with point sources",
     "iou_streak": "overlap with streaks",
+    "labels_fnr_at_10_percent_fpr": "missed of labels at 10 % FPR",
+    "labels_calibration_error": "calibration error of labels",
+    "labels_auc": "area under ROC of labels",
 }
 SHARES = ("missed", "bogus among", "of the real")  # told in percent
 PARTS = {"simulated": "simulated", "simulated_and_real_pixels": "real frames included"}

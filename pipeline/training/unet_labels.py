@@ -27,7 +27,8 @@ def judge(network: UNet, windows: Sequence[Path], report: Callable[[int], None])
     Returns
     -------
     dict of str to float
-        ``labels_real, labels_bogus``; ``labels_auc`` where there are both.
+        ``labels_real, labels_bogus``; of either, where there are any, which share is rather a change than not
+        (``labels_real_seen, labels_bogus_seen``); ``labels_auc`` where there are both.
     """
     odds, real = [np.empty(0)], [np.empty(0, dtype=bool)]
     for done, path in enumerate(windows, start=1):
@@ -40,6 +41,9 @@ def judge(network: UNet, windows: Sequence[Path], report: Callable[[int], None])
     is_real, said = np.concatenate(real), np.concatenate(odds)
     count = int(np.count_nonzero(is_real))
     told = {"labels_real": float(count), "labels_bogus": float(len(is_real) - count)}
+    for name, which in (("real", is_real), ("bogus", ~is_real)):
+        if which.any():
+            told[f"labels_{name}_seen"] = float(np.mean(said[which] > 0.0))
     if 0 < count < len(is_real):
         told["labels_auc"] = auc(ranking(is_real, said))
     return told

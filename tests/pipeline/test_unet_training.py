@@ -345,6 +345,7 @@ def test_a_model_keeps_of_which_labels_it_learnt_and_is_judged_by_others(whole, 
     assert (len(model.arrays[OBJECTS]), len(model.arrays[NIGHTS])) == (1, 5)
     assert model.description.trained["labels"] == {"learnt": 1}
     assert (made.metrics["labels_real"], made.metrics["labels_bogus"]) == (0, len(windows) - 1)
+    assert {"labels_bogus_seen"} == {name for name in made.metrics if name.endswith(("seen", "auc"))}
     own = unet_made.publish(whole, SMALL, files[:4], [], [], 2.0, tmp_path / "own", has_own_frames=True)
     assert OBJECTS not in read(own.folder).arrays  # nobody knows what is agreed on in a user's own frames
 
