@@ -23,7 +23,8 @@ def deploy(
     """Register a schedule with Prefect and start its runs, one at a time, until SIGTERM or Ctrl-C.
 
     Prefect can also start a run between two of them. A server that goes away is waited for. The schedule is
-    paused at the end. Exit code 130: ended while the server was away, where the schedule stays as it was.
+    paused at the end. Exit code 130: ended while the server was away, or asked twice, where the schedule may
+    stay as it was.
     """
     from core.operations.prefect_server import ensure
     from core.settings import find_file

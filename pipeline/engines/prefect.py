@@ -40,7 +40,7 @@ class ScheduleRefused(AstridError):
 
 
 class ScheduleLeft(AstridError):
-    """A signal came while the server was away: the schedule could not be paused."""
+    """A signal came while the server was away, or while it paused the schedule: that was not done."""
 
     exit_code = ExitCode.INTERRUPTED
 
@@ -173,7 +173,7 @@ def serve(
     PrefectUnavailable
         The server does not take the schedule, or it cannot be paused at the end.
     ScheduleLeft
-        The signal came while the server was waited for.
+        The signal came while the server was waited for, or a second one while the schedule was being paused.
     """
     is_own = not os.environ.get(API_VARIABLE)
     _prepare_prefect(settings, url)
@@ -189,7 +189,7 @@ def serve(
         on_ready()
     parameters = {"config": _named(config), "workers": workers, "limit": limit}
     failures = (httpx.HTTPError, PrefectException, ValueError, RuntimeError, ExceptionGroup)
-    asked, is_registered = threading.Event(), False
+    asked, again, is_registered = threading.Event(), threading.Event(), False
     try:
         while not asked.is_set():
             try:
@@ -198,8 +198,10 @@ def serve(
                     if is_registered and on_trouble:
                         on_trouble(f"The Prefect server answers at {url}: runs start again.")
                     is_registered = True
-                    keep(runner, asked)
+                    keep(runner, asked, again)
             except failures as error:
+                if again.is_set():
+                    break
                 what = "paused" if asked.is_set() else "kept"
                 if asked.is_set() or not is_registered or not _is_away(error, is_own=is_own):
                     raise PrefectUnavailable(f"the schedule could not be {what}: {_why(error)}") from error
@@ -207,14 +209,16 @@ def serve(
                     on_trouble(f"The Prefect server at {url} went away: no run starts until it is back.")
                 url = _back(settings, on_trouble, is_own=is_own)
     except KeyboardInterrupt:
-        if not asked.is_set():
-            raise ScheduleLeft(_left(url, is_registered=is_registered)) from None
+        stays = is_registered and not asked.is_set()
+        raise ScheduleLeft(_left(url, stays=stays)) from None
+    if again.is_set():
+        raise ScheduleLeft(_left(url, stays=False))
 
 
-def _left(url: str, *, is_registered: bool) -> str:
+def _left(url: str, *, stays: bool) -> str:
     """What became of a schedule that nobody keeps, and how to end it."""
     return (
-        f"interrupted: the schedule {'stays' if is_registered else 'may be'} on the Prefect server at {url},"
+        f"interrupted: the schedule {'stays' if stays else 'may be'} on the Prefect server at {url},"
         " unpaused, and this process starts no more runs of it; to pause it, run `astrid deploy` again once"
         " the server answers, and end it with Ctrl-C"
     )

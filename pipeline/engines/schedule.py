@@ -62,7 +62,7 @@ def registered(every_s: float | None, cron: str | None, parameters: dict[str, An
     return runner
 
 
-def keep(runner: Runner, asked: threading.Event) -> None:
+def keep(runner: Runner, asked: threading.Event, again: threading.Event) -> None:
     """Start the runs of a registered schedule, one at a time, until a signal; then pause the schedule.
 
     Parameters
@@ -70,18 +70,23 @@ def keep(runner: Runner, asked: threading.Event) -> None:
     runner : Runner
     asked : Event
         Set by the signal: what goes wrong after it goes wrong as the schedule is paused.
+    again : Event
+        Set by the second one, which ends it before the schedule is paused.
     """
+    signal.signal(signal.SIGTERM, _as_ctrl_c)  # until Prefect has its own say, and after it
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
         signal.signal(signal.SIGHUP, _as_ctrl_c)
     warnings.filterwarnings("ignore", "coroutine 'Runner", RuntimeWarning)  # which a lost server leaves
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # Prefect prints tracebacks there
-        asyncio.run(_until(asked, runner))
+        asyncio.run(_until(asked, again, runner))
 
 
-async def _until(asked: threading.Event, runner: Runner) -> None:
+async def _until(asked: threading.Event, again: threading.Event, runner: Runner) -> None:
     task = asyncio.current_task()
 
     def stop() -> None:
+        if asked.is_set():
+            again.set()
         asked.set()
         if task is not None:
             task.cancel()

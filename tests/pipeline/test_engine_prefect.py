@@ -379,6 +379,38 @@ Runner.__aenter__, prefect.ensure = lost, away
     assert schedules_of(server) == [False]
 
 
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "systemd"])
+def test_who_ends_a_schedule_twice_is_told_that_it_may_stay(
+    server: str, settings: Settings, store: Store, tmp_path: Path, ended_by: signal.Signals
+) -> None:
+    begun, pausing = tmp_path / "begun", tmp_path / "pausing"
+    before = f"""
+import asyncio
+from pathlib import Path
+from prefect.runner import Runner
+async def start(_):
+    try:
+        Path({str(begun)!r}).touch()
+        await asyncio.sleep(600)
+    finally:
+        Path({str(pausing)!r}).touch()
+        await asyncio.sleep(600)  # a server that takes its time to pause it
+Runner.start = start
+"""
+    silent = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+    with Program("deploy", "--every", 60, env=os.environ | silent, before=before) as program:
+        for happened in (begun, pausing):
+            until(happened.exists)
+            os.kill(program.pid, signal.SIGINT if happened is begun else ended_by)
+        _, said = program.communicate(ENDS_S)
+    assert program.returncode == ExitCode.INTERRUPTED
+    (told,) = [line for line in said.splitlines() if line.startswith("astrid: ")]
+    assert told.startswith(
+        f"astrid: interrupted: the schedule may be on the Prefect server at {server}, unpaused"
+    )
+    assert said.endswith(told + "\n")
+
+
 def test_what_is_no_time_of_crons_is_wrong_usage(server: str, settings: Settings) -> None:
     assert server
     with Program("deploy", "--cron", "61 * * * *", env=os.environ) as program:
