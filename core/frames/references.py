@@ -97,7 +97,7 @@ def best(session: Session, observation: Placed) -> Reference | None:
     query = select(Reference).where(
         col(Reference.is_current), col(Reference.filter).is_not_distinct_from(observation.filter)
     )
-    return _best_of(session.exec(query).all(), observation)
+    return _Many(session.exec(query).all()).best(observation)
 
 
 def served_by(references: Sequence[Reference]) -> dict[int, int | None]:
@@ -108,34 +108,11 @@ def served_by(references: Sequence[Reference]) -> dict[int, int | None]:
     served: dict[int, int | None] = {}
     for band in {row.filter for row in references}:
         rows = [row for row in references if row.filter == band]
-        current = [row for row in rows if row.is_current]
-        places, fields = _places(current), np.array([row.field or "" for row in current])
-        for row, here in zip(rows, _places(rows).T, strict=True):
-            found = _best_of([current[index] for index in _near(here, row.field or "", places, fields)], row)
+        current = _Many([row for row in rows if row.is_current])
+        for row in rows:
+            found = current.best(row)
             served[row.id or 0] = None if found is None else found.id
     return served
-
-
-def _near(
-    here: NDArray[np.float64], field: str, places: NDArray[np.float64], fields: NDArray[np.str_]
-) -> NDArray[np.int64]:
-    """Those of many places that may be that of a frame: `covers` looks at one after the other."""
-    ra, dec, radius = places
-    far = np.abs(dec - here[1]) > 1.01 * radius
-    far |= np.isnan(dec + here[1]) & (fields != field)
-    far[~far] = separation_deg(here[0], here[1], ra[~far], dec[~far]) > 1.01 * radius[~far]
-    return np.flatnonzero(~far)
-
-
-def _places(references: Sequence[Reference]) -> NDArray[np.float64]:
-    """Of each ra, dec and radius in degrees, in three rows; no numbers where it has no WCS."""
-    places = [(row.ra, row.dec, row.radius_deg) for row in references]
-    return np.array(places, dtype=np.float64).reshape(-1, 3).T
-
-
-def _best_of(references: Sequence[Reference], placed: Placed) -> Reference | None:
-    found = [row for row in references if covers(row, placed)]
-    return min(found, key=lambda row: _rank(row, placed), default=None)
 
 
 def covers(reference: Reference, observation: Placed) -> bool:
@@ -147,20 +124,48 @@ def covers(reference: Reference, observation: Placed) -> bool:
 
 
 def _lies_at(reference: Reference, observation: Placed) -> bool:
-    """Whether a reference is of a frame's place.
+    """Whether a reference is of a frame's place."""
+    return bool(_Many([reference]).lie_at(observation)[1][0])
 
-    Where both have a WCS, the frame's centre lies within the reference's radius. Where one has none, both
-    name the same field (or both none) and their sides differ by less than a fifth; whether it is the same
-    sky the stars then tell.
+
+class _Many:
+    """References of one filter, with what tells their places in columns: a frame is held against all at once.
+
+    To take them one by one would take a minute for some thousands, of each of which is asked what serves it.
     """
-    distance = _distance_deg(reference, observation)
-    if distance is not None:
-        return distance <= (reference.radius_deg or 0.0)
-    return (
-        reference.field == observation.field
-        and is_similar(reference.width, observation.width)
-        and is_similar(reference.height, observation.height)
-    )
+
+    def __init__(self, references: Sequence[Reference]) -> None:
+        self._rows = references
+        places = [(row.ra, row.dec, row.radius_deg, row.width, row.height, row.id) for row in references]
+        columns = np.array(places, dtype=np.float64).reshape(-1, 6).T
+        self._ra, self._dec, radius, self._width, self._height, self._id = columns
+        self._radius = np.nan_to_num(radius)
+        self._fields = np.array([row.field for row in references], dtype=object)
+
+    def lie_at(self, placed: Placed) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Which of them are of a frame's place, and how far their centres are from its own, in degrees.
+
+        Where both have a WCS, the frame's centre lies within the reference's radius. Where one has none, the
+        distance is no number, both name the same field (or both none) and their sides differ by less than a
+        fifth; whether it is the same sky the stars then tell.
+        """
+        here = np.array((placed.ra, placed.dec, placed.width, placed.height), dtype=np.float64)
+        distance = separation_deg(here[0], here[1], self._ra, self._dec)
+        named = np.array(self._fields == placed.field, dtype=np.bool_)
+        named &= _similar(self._width, here[2]) & _similar(self._height, here[3])
+        return distance, np.where(np.isnan(distance), named, distance <= self._radius)
+
+    def best(self, placed: Placed) -> Reference | None:
+        """The one for a frame, as `choose` has it."""
+        distance, is_there = self.lie_at(placed)
+        found = np.flatnonzero(is_there)
+        if not found.size:
+            return None
+        by_name = np.isnan(distance[found])
+        radius = np.where(self._radius > 0, self._radius, 1.0)[found]
+        steps = np.round(CENTRE_STEPS * np.nan_to_num(distance[found]) / radius)
+        first: int = found[np.lexsort((-self._id[found], steps, by_name))[0]]
+        return self._rows[first]
 
 
 def missing(store: Store, observation: Observation) -> str:
@@ -202,18 +207,10 @@ def _queue_waiting(session: Session, reference: Reference) -> None:
             observation.sqlmodel_update(NO_LEASE)
 
 
-def _rank(reference: Reference, observation: Placed) -> tuple[bool, int, int]:
-    distance = _distance_deg(reference, observation)
-    steps = 0 if distance is None else round(CENTRE_STEPS * distance / (reference.radius_deg or 1.0))
-    return distance is None, steps, -(reference.id or 0)
-
-
-def _distance_deg(reference: Reference, observation: Placed) -> float | None:
-    if reference.ra is None or reference.dec is None or observation.ra is None or observation.dec is None:
-        return None
-    return float(separation_deg(reference.ra, reference.dec, observation.ra, observation.dec))
-
-
 def is_similar(side: int, other: int | None) -> bool:
     """Whether a side of a frame is as long as that of another may be, where no WCS tells their place."""
-    return other is not None and abs(side - other) <= SIZE_TOLERANCE * max(side, other)
+    return bool(_similar(np.float64(side), np.float64(np.nan if other is None else other)))
+
+
+def _similar(sides: NDArray[np.float64] | np.float64, other: np.float64) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(sides - other) <= SIZE_TOLERANCE * np.maximum(sides, other))

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlmodel import select
 
 from core.database.store import Store
@@ -17,6 +19,7 @@ from core.frames.observations import register
 from core.frames.outcome import FrameOutcome, ObservationFacts
 from core.frames.queue import claim
 from core.frames.references import choose, covers, missing
+from core.objects.sky import separation_deg
 from core.vocabulary import FrameKind, ObservationState
 from tests.core.frames import DEC, RA, add_frames, add_reference, claimed, frame_facts
 
@@ -307,22 +310,37 @@ def test_of_each_reference_is_told_which_one_frames_where_it_is_get(store: Store
         assert found[row.id or 0] == (best and best.id)
 
 
-def test_of_many_references_each_is_held_against_those_near_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    sky = [_elsewhere(1 + i, ra=3.0 * i, dec=-60.0 + i, radius_deg=0.5) for i in range(120)]
-    blind = [_elsewhere(201 + i, field=f"field {i}") for i in range(120)]
-    held: list[Any] = []
+NEAR = st.one_of(st.none(), st.floats(-0.6, 0.6))
+PLACES = st.fixed_dictionaries(
+    {
+        "ra": NEAR, "dec": NEAR, "radius_deg": st.sampled_from((None, 0.1, 0.4)),
+        "field": st.sampled_from((None, "a", "b")), "width": st.sampled_from((100, 110, 200)),
+    }
+)  # fmt: skip
 
-    def counted(reference: Reference, placed: Any) -> bool:
-        held.append(placed)
-        return covers(reference, placed)
 
-    monkeypatch.setattr(references, "covers", counted)
-    assert references.served_by([*sky, *blind]) == {row.id: row.id for row in (*sky, *blind)}
-    assert len(held) == 240
+@given(st.lists(PLACES, min_size=1, max_size=12))
+def test_of_many_references_the_same_serves_as_if_each_were_looked_at(places: list[dict[str, Any]]) -> None:
+    rows = [_elsewhere(1 + i, **each) for i, each in enumerate(places)]
+    rows[0].is_current = len(rows) % 2 == 0
+    current = [row for row in rows if row.is_current]
+    found = references.served_by(rows)
+    for row in rows:
+        best = min((_rank(one, row) for one in current if covers(one, row)), default=None)
+        assert found[row.id or 0] == (best and -best[2])
+
+
+def _rank(one: Reference, placed: Reference) -> tuple[bool, int, int]:
+    """By position before by name, then the best centred in steps of a quarter radius, then the newest."""
+    if None in (one.ra, one.dec, placed.ra, placed.dec):
+        return True, 0, -one.id
+    distance = float(separation_deg(one.ra, one.dec, placed.ra, placed.dec))
+    return False, round(4 * distance / (one.radius_deg or 1.0)), -one.id
 
 
 def _elsewhere(number: int, **facts: Any) -> Reference:
-    return Reference(id=number, filter="r", is_current=True, width=100, height=100, path="x", **facts)
+    size = {"width": 100, "height": 100}
+    return Reference(id=number, filter="r", is_current=True, path="x", **size | facts)
 
 
 def test_frames_wait_for_a_reference_and_come_back_when_it_is_there(store: Store) -> None:
