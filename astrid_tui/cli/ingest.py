@@ -47,7 +47,8 @@ def ingest(
     Alert packets of surveys (Avro, Parquet, tar and tar.gz of Avro) become candidates at once: ZTF, Rubin,
     ATLAS, WINTER, PGIR, DECam. What is already known changes nothing.
 
-    Exit codes: 3, some were refused; 1, nothing is there of what was named.
+    Exit codes: 3, some were refused; 1, nothing is there of what was named. A folder without any file to take
+    is told, and no failure.
     """
     from core.operations.logs import log_to_file
     from pipeline.intake.alerts import SUFFIXES

@@ -190,6 +190,13 @@ def test_a_store_that_is_not_there_is_told_by_the_check(
     assert "as it should be" in astrid("db", "check")
 
 
+def test_a_folder_with_nothing_to_take_is_told_and_no_failure(astrid: Command, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert astrid("ingest", empty) == "No FITS files and no alert packets there.\n"
+    assert astrid.json("ingest", empty) == []
+
+
 def test_a_path_that_is_not_there_is_told_and_not_kept(astrid: Command, store: Store, tmp_path: Path) -> None:
     told = astrid.json("ingest", tmp_path / "mistyped.fits", code=1)
     assert [(each["id"], each["state"], each["reason"]) for each in told] == [
