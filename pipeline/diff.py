@@ -129,9 +129,12 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     with clock.stage("align"), _of_file(new):
         bring = already_aligned if options.aligned else align
         aligned = bring(measured.frame, measured.stars, measured.fwhm, prepared, settings, psf)
+    elsewhere = contradicted_wcs(measured.frame, aligned, prepared.frame)
+    fwhm_px = measured.fwhm if psf is None else psf.fwhm
+    del measured  # nothing below looks at the pixels that were aligned
     with clock.stage("subtract"):
         difference = subtract(aligned, prepared, settings, options.method)
-    warnings += (*told_of(difference), *contradicted_wcs(measured.frame, aligned, prepared.frame))
+    warnings += (*told_of(difference), *elsewhere)
     with clock.stage("detect"):
         detections, dropped = detect(difference, aligned, prepared, settings)
         saturated = new_saturated(difference, aligned, prepared)
@@ -158,7 +161,7 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
         tuple(detections),
         aligned,
         prepared,
-        measured.fwhm if psf is None else psf.fwhm,
+        fwhm_px,
         depth,
         seconds,
         warnings,

@@ -118,8 +118,9 @@ def process(
             masters = masters and due(masters, raw.header)
             frame = calibrate(raw, masters, settings)
             small = thumbnail.pack(miniature(frame))
-        measured = measure_calibrated(frame, settings, clock)
         notes = (*doubts(raw), *map(_with_remedy, (note for note in frame.notes if note not in raw.notes)))
+        del raw  # its pixels would be in memory to the end
+        measured = measure_calibrated(frame, settings, clock)
         said = (f"{note[:1].upper()}{note[1:]}." for note in notes)
         measured = replace(measured, remarks=(*said, *measured.remarks))
         quality = measured.quality

@@ -75,14 +75,18 @@ def new_images(new: Aligned, reference: PreparedReference, matched: Match) -> tu
     frame = new.frame
     old_light, old_variance = reference_images(reference)
     scale = np.exp(-matched.log_gain.image())
-    change = frame.signal * scale - old_light
+    change = frame.signal
+    change *= scale
+    change -= old_light
     mask = frame.mask | reference.frame.mask
     beyond = (mask & MaskPlane.EDGE) != 0
     change[beyond] = 0.0
     holes = (mask != 0) & ~beyond
     if holes.any():
         change = inpaint(change, holes)
-    light, variance = old_light + change, frame.variance * np.square(scale)
+    light = np.add(old_light, change, out=change)
+    variance = np.square(scale, out=scale)
+    variance *= frame.variance
     lost = star_holes(mask, old_light, old_variance) & ~beyond
     if lost.any():
         cores = lost_cores(old_light, old_variance, beyond, lost, reference.psf)
