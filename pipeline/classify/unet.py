@@ -34,7 +34,7 @@ CLASSES = ("background", "point", "dark", "streak", "artefact")
 CHANGES = ("point", "dark", "streak")  # the classes of something in the sky
 STRIDE_PX = 8  # what its pooling brings together
 HALO_PX = 56  # as far as a pixel's result depends on others
-TILE_PX = 512  # of a tile without its halo: the network holds some 400 bytes a pixel of it
+TILE_PX = 688  # of a tile without its halo: the network holds some 400 bytes a pixel of it
 OPERATORS = frozenset({"Conv", "ConvTranspose", "Relu", "MaxPool", "Concat", "Identity", "Constant"})
 
 
