@@ -10,7 +10,7 @@ from astropy.io import fits
 from pipeline.files import safe_tiles
 from pipeline.files.fits_selection import Refusal
 from pipeline.frame import RawFrame
-from tests.pipeline.test_fits_files import SKY, header, only, written
+from tests.pipeline.fits_written import SKY, header, only, written
 
 
 def test_astropy_decompresses_by_checked_tiles():
