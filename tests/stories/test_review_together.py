@@ -1,9 +1,9 @@
-"""Choosing, marking, many verdicts at once, a given time, several reviewers: as done at the console."""
+"""Choosing, a given time, and several reviewers: as done at the console."""
 
 import pytest
 from sqlmodel import select
 
-from core.database.tables import Candidate, OpenCard, SavedFilter, SkyObject
+from core.database.tables import OpenCard, SavedFilter, SkyObject
 from core.review.retractions import undo
 from core.review.saved_filters import save
 from core.review.verdicts import annotate, decide
@@ -12,83 +12,7 @@ from tests.builders import add_night, make_store
 from tests.core.rows import reference_of_the_night
 from tests.core.test_pace import set_times
 from tests.stories.desk import console, verdicts
-
-SIZES = [(80, 24), (140, 40)]
-
-
-def states(store):
-    with store.read() as db:
-        return [row.review_state for row in db.exec(select(SkyObject).order_by(SkyObject.id))]
-
-
-def best(store, object_id):
-    with store.read() as db:
-        return db.get_one(SkyObject, object_id).best_candidate_id
-
-
-async def type_command(vera, line):
-    await vera.pilot.press("colon")
-    await vera.typed(line)
-
-
-@pytest.mark.parametrize("size", SIZES)
-async def test_marked_cards_get_one_verdict_that_is_undone_as_one_step_later(night, tmp_path, size):
-    store, url, _ = night
-    async with console(url, tmp_path, size) as vera:
-        await vera.press("space", "space")
-        assert "2 marked" in vera.lines[1]
-        await vera.press("B")
-        await vera.type("dipole")
-        await vera.press("enter")
-        await vera.until(lambda: "2 objects" in vera.text)
-        assert states(store)[:3] == ["bogus", "bogus", "unreviewed"]
-        assert "3 of 5" in vera.lines[1]
-        assert "marked" not in vera.lines[1]
-    assert {row.shown["by"] for row in verdicts(store)} == {"bulk"}
-    async with console(url, tmp_path, size) as vera:
-        await vera.press("u")
-        assert "u again takes back dipole of 2 objects" in vera.text
-        await vera.press("u")
-        assert "taken back: dipole for 2 verdicts" in vera.text
-        assert "of 5" in vera.lines[1]  # both are cards of this queue again
-        assert set(states(store)) == {"unreviewed"}
-        await vera.press("ctrl+r")
-        assert states(store)[:3] == ["bogus", "bogus", "unreviewed"]
-
-
-async def test_a_marked_card_is_judged_by_the_detection_that_was_shown(night, tmp_path):
-    store, url, ids = night
-    async with console(url, tmp_path) as vera:
-        await vera.press("j", "left_square_bracket")
-        earlier = vera.screen.card.candidate_id
-        assert earlier != best(store, ids[1])
-        await vera.press("space", "space", "B")
-        await vera.type("dipole")
-        await vera.press("enter")
-        await vera.until(lambda: "2 objects" in vera.text)
-    assert {row.candidate_id for row in verdicts(store)} == {earlier, best(store, ids[2])}
-
-
-async def test_all_of_a_filter_get_one_verdict_once_it_is_confirmed(night, tmp_path):
-    store, url, _ = night
-    async with console(url, tmp_path) as vera:
-        await vera.press("B")
-        assert "mark cards with space" in vera.text
-        await vera.press("slash")
-        await vera.type("score>22.8")
-        await vera.pilot.press("B")
-        for character in "nonsense":
-            await vera.pilot.press(character)
-        await vera.pilot.press("enter")
-        await vera.until(lambda: "is no verdict" in vera.text)
-        await vera.pilot.press("ctrl+u", *"trail", "enter")
-        await vera.until(lambda: "for 2 objects" in vera.text)
-        assert verdicts(store) == []
-        await vera.pilot.press(*"trail", "enter")
-        await vera.until(lambda: len(verdicts(store)) == 2)
-        await vera.ready()
-    assert states(store) == ["bogus", "bogus", "unreviewed", "unreviewed", "unreviewed"]
-    assert {row.shown["filter"] for row in verdicts(store)} == {"score>22.8"}
+from tests.stories.judged import SIZES, best, type_command
 
 
 async def test_a_filter_is_explained_and_completed_while_it_is_typed_and_kept_by_name(night, tmp_path):
@@ -204,39 +128,6 @@ async def test_a_note_with_tags_can_be_filtered_by(night, tmp_path):
         await vera.press("slash")
         await vera.type("tag:blue")
         assert "1 of 1" in vera.lines[1]
-
-
-async def test_a_card_that_is_judged_by_itself_is_marked_no_longer(night, tmp_path):
-    store, url, ids = night
-    async with console(url, tmp_path) as vera:
-        await vera.press("space", "space", "k", "r")
-        assert "1 marked" in vera.lines[1]
-        await vera.press("B")
-        await vera.type("artefact")
-        await vera.pilot.press("enter")
-        await vera.until(lambda: len(verdicts(store)) == 2)
-    with store.read() as db:
-        assert [db.get_one(SkyObject, key).review_label for key in ids[:2]] == ["artefact", "real"]
-
-
-async def test_marks_stay_while_the_filter_and_the_order_change(night, tmp_path):
-    store, url, ids = night
-    async with console(url, tmp_path) as vera:
-        await vera.press("space")
-        await vera.press("slash")
-        await vera.type("snr>0")
-        await vera.press("O")
-        await vera.until(lambda: "by brightness" in vera.lines[1] and vera.screen.card is not None)
-        assert "1 marked" in vera.lines[1]
-        await vera.press("escape", "j", "space")
-        assert "2 marked" in vera.lines[1]
-        await vera.press("B")
-        await vera.type("dipole")
-        await vera.press("enter")
-        await vera.until(lambda: "2 objects" in vera.text)
-        assert "marked" not in vera.lines[1]
-    assert {row.sky_object_id for row in verdicts(store)} > {ids[0]}
-    assert len(verdicts(store)) == 2
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -454,39 +345,6 @@ async def test_what_reviewers_differ_on_is_listed_until_it_is_settled(night, tmp
         await vera.until(lambda: "No card passes the filter" in vera.text)
 
 
-async def test_a_marked_card_is_judged_by_what_was_shown_though_a_better_one_came_since(night, tmp_path):
-    store, url, ids = night
-    seen = best(store, ids[0])
-    async with console(url, tmp_path) as vera:
-        await vera.press("space", "space")
-        with store.write() as db:
-            facts = db.get_one(Candidate, seen).model_dump(exclude={"id"})
-            newer = Candidate(**(facts | {"external_id": "later", "mjd": facts["mjd"] + 1.0, "score": 99.0}))
-            db.add(newer)
-            db.flush()
-            db.get_one(SkyObject, ids[0]).best_candidate_id = newer.id
-        await vera.press("B")
-        await vera.type("dipole")
-        await vera.press("enter")
-        await vera.until(lambda: "2 objects" in vera.text)
-    assert {row.candidate_id for row in verdicts(store)} == {seen, best(store, ids[1])}
-
-
-async def test_of_a_marked_card_whose_detection_counts_no_longer_the_best_one_is_judged(night, tmp_path):
-    store, url, ids = night
-    async with console(url, tmp_path) as vera:
-        await vera.press("j", "left_square_bracket")
-        earlier = vera.screen.card.candidate_id
-        await vera.press("space")
-        with store.write() as db:
-            db.get_one(Candidate, earlier).is_current = False
-        await vera.press("B")
-        await vera.type("dipole")
-        await vera.press("enter")
-        await vera.until(lambda: "1 object " in vera.text)
-    assert [row.candidate_id for row in verdicts(store)] == [best(store, ids[1])]
-
-
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_real_one_whose_light_is_in_a_reference_is_told_of_and_what_to_do(night, tmp_path, size):
     store, url, _ = night
@@ -500,15 +358,3 @@ async def test_a_real_one_whose_light_is_in_a_reference_is_told_of_and_what_to_d
         assert f"its light may be in reference {number}" in "\n".join(vera.lines[2:-3])
         await vera.pilot.press("o")
         await vera.until(lambda: f"`astrid reference retire {number}`" in " ".join(vera.text.split()))
-
-
-async def test_of_many_that_are_judged_real_at_once_it_is_told_too(night, tmp_path):
-    """One card back need be none of them, and so no key is named."""
-    store, url, _ = night
-    number = reference_of_the_night(store)
-    async with console(url, tmp_path) as vera:
-        await vera.press("space", "space", "B")
-        await vera.type("real")
-        await vera.press("enter")
-        await vera.until(lambda: f"light of some may be in reference {number}" in vera.text)
-        assert "k, o" not in vera.text
