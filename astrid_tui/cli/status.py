@@ -82,7 +82,8 @@ def status(
 
 def _tell_intake(intake: dict[str, Any]) -> None:
     """How fast frames go by, and the folders that they come from."""
-    from core.health.checks import ago, unlinked
+    from core.health.check import ago
+    from core.health.checks import unlinked
 
     told = []
     if intake["oldest_queued_s"] is not None:

@@ -8,60 +8,25 @@ each trouble it finds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from shlex import quote
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from core.health.filesystems import is_network
+from core.health.check import Check, State, ago, number
+from core.health.machine_checks import clock, disk, gpu, store
 from core.models.versions import SHIPPED
 from core.settings_sections import HealthSettings
 from core.sun import altitude_deg
 
 if TYPE_CHECKING:
     from core.database.tables import Run
-    from core.health.facts import Facts, Place, StoreFacts
+    from core.health.facts import Facts, StoreFacts
 
-State = Literal["ok", "warning", "failed", "unknown"]
 
-GIB = 2**30
 LISTED = 5  # troubles of one kind that are told one by one
 MOST_COUNTED = 1000  # cards: that there are more tells no more
 SESSION_FRAMES = 30  # so many missed in a row, an hour at least: the camera has ended its night
 SESSION_S = 3600.0
 WATCHER_S = 60.0  # a watcher may be silent for so long, however often it looks
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What one check found.
-
-    Attributes
-    ----------
-    name : str
-    state : {"ok", "warning", "failed", "unknown"}
-        ``unknown``: it could not be told, which is no trouble by itself.
-    message : str
-        One sentence. It may hold text from outside.
-    cause : str
-        What tells one trouble of a check from another, such as the run it is about.
-    host : str
-        The machine it is about; empty where it is the whole store.
-    """
-
-    name: str
-    state: State
-    message: str
-    cause: str = ""
-    host: str = ""
-
-    @property
-    def is_trouble(self) -> bool:
-        """Somebody should know."""
-        return self.state in {"warning", "failed"}
-
-    def record(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def examine(facts: Facts, limits: HealthSettings) -> list[Check]:
@@ -73,10 +38,10 @@ def examine(facts: Facts, limits: HealthSettings) -> list[Check]:
     limits : HealthSettings
         From when on something is wrong.
     """
-    found = [*_disk(facts, limits), _clock(facts, limits)]
+    found = [*disk(facts, limits), clock(facts, limits)]
     if facts.store.trouble is not None:
         return [Check("store", "failed", facts.store.trouble), *found]
-    found.insert(0, _store(facts))
+    found.insert(0, store(facts))
     checks: tuple[Callable[[Facts, HealthSettings], Iterator[Check]], ...] = (
         _queue,
         _frames,
@@ -85,7 +50,7 @@ def examine(facts: Facts, limits: HealthSettings) -> list[Check]:
         _watch,
         _camera,
         _prefect,
-        _gpu,
+        gpu,
         _models,
         _alerts,
     )
@@ -101,93 +66,12 @@ def worst(checks: list[Check]) -> State:
     return next((state for state in ranks if any(check.state == state for check in checks)), "unknown")
 
 
-def ago(seconds: float) -> str:
-    """A length of time, as coarsely as people speak of it."""
-    seconds = max(seconds, 0.0)
-    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 def unlinked(frames: int) -> str:
     """What becomes of the frames of runs that were broken off."""
     return (
-        f"{_number(frames, 'frame')} of a run that was broken off: `astrid run` looks for the tracklets,"
+        f"{number(frames, 'frame')} of a run that was broken off: `astrid run` looks for the tracklets,"
         " though no frame be due"
     )
-
-
-def _store(facts: Facts) -> Check:
-    store = facts.store
-    if is_network(store.filesystem):
-        return Check(
-            "store",
-            "failed",
-            f"{store.url} is on a network file system ({store.filesystem}), where SQLite loses writes:"
-            " move it to a local disk, or use PostgreSQL",
-            host=facts.host,
-        )
-    if store.unwritable is not None:  # and its journal says nothing then
-        return Check("store", "failed", f"{store.url} {store.unwritable}", host=facts.host)
-    if store.journal_mode not in {None, "wal"}:
-        return Check(
-            "store",
-            "failed",
-            f"{store.url} cannot keep a write-ahead log (its journal is '{store.journal_mode}'), so that"
-            " readers and writers block each other: move it to another file system",
-            host=facts.host,
-        )
-    return Check("store", "ok", f"{store.url}, {store.library}", host=facts.host)
-
-
-def _disk(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
-    for place in facts.places:
-        yield Check("disk", *_space(place, limits), cause=str(place.path), host=facts.host)
-
-
-def _space(place: Place, limits: HealthSettings) -> tuple[State, str]:
-    if place.trouble is not None:
-        return "failed", f"{place.path} cannot be looked at: {place.trouble}"
-    if not place.is_writable:
-        why = "its file system is read-only" if place.is_read_only else "this login may not"
-        return "failed", f"{place.path} cannot be written to: {why}"
-    free = place.free_bytes / GIB
-    message = f"{free:.1f} GiB free at {place.path}"
-    if free < limits.full_disk_gib:
-        return "failed", f"{message}: the disk is full"
-    return (
-        ("warning", f"{message}, {limits.low_disk_gib:g} wanted")
-        if free < limits.low_disk_gib
-        else (
-            "ok",
-            message,
-        )
-    )
-
-
-def _clock(facts: Facts, limits: HealthSettings) -> Check:
-    """A wrong clock gives wrong times of leases; frames from the future tell of it, or of the camera's."""
-    store, margin = facts.store, limits.clock_error_s
-
-    def told(state: State, message: str) -> Check:
-        return Check("clock", state, message, host=facts.host)
-
-    if store.clock_ahead_s is not None and abs(store.clock_ahead_s) > margin:
-        side = "ahead of" if store.clock_ahead_s > 0 else "behind"
-        return told(
-            "failed", f"the database's clock is {ago(abs(store.clock_ahead_s))} {side} this machine's"
-        )
-    if store.newest_entry_at is not None and store.newest_entry_at - facts.now > margin:
-        ahead = ago(store.newest_entry_at - facts.now)
-        return told("warning", f"the newest frame was registered {ahead} in its future")
-    if store.newest_taken_at is not None and store.newest_taken_at - facts.now > margin:
-        ahead = ago(store.newest_taken_at - facts.now)
-        return told("warning", f"{store.newest_frame} was taken {ahead} in the future: one clock is wrong")
-    if facts.clock_is_kept:
-        return told("ok", "a time service keeps it right")
-    # The host of a virtual machine may well keep it right, which its kernel does not see.
-    return told("unknown", "no time service is seen to keep it right")
 
 
 def _queue(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
@@ -196,7 +80,7 @@ def _queue(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
     if store.due_since is None:
         yield Check("queue", "ok", "no frame is queued")
         return
-    frames = _number(store.due, "frame")
+    frames = number(store.due, "frame")
     age = facts.now - store.due_since
     message = f"{frames} due, the oldest for {ago(age)}"
     if age <= limits.queue_age_s:
@@ -221,7 +105,7 @@ def _frames(facts: Facts, _: HealthSettings) -> Iterator[Check]:
         yield Check(
             "frames",
             "warning",
-            f"{_number(store.silent_leases, 'frame')} in the hands of workers that fell silent: the next"
+            f"{number(store.silent_leases, 'frame')} in the hands of workers that fell silent: the next"
             " run takes them back",
             cause="leases",
         )
@@ -237,7 +121,7 @@ def _sky(facts: Facts, _: HealthSettings) -> Iterator[Check]:
     further = len(facts.store.new_light) - LISTED
     if further > 0:
         message = (
-            f"{_number(further, 'further place')} with a new source that is saturated: `astrid queue list"
+            f"{number(further, 'further place')} with a new source that is saturated: `astrid queue list"
             " --filter 'reason:\"*saturated here*\"'` tells of their frames"
         )
         yield Check("sky", "warning", message, cause="further")
@@ -269,7 +153,7 @@ def _runs(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
     if unlooked := 0 if well else facts.store.unlinked:  # else the one at work sees to them
         yield Check("runs", "warning", unlinked(unlooked), "tracklets")
     if well == len(facts.store.running) and not (lately or unlooked):
-        yield Check("runs", "ok", f"{_number(well, 'run')} at work")
+        yield Check("runs", "ok", f"{number(well, 'run')} at work")
 
 
 def _is_gone(run: Run, facts: Facts) -> bool:
@@ -294,7 +178,7 @@ def _watch(facts: Facts, _: HealthSettings) -> Iterator[Check]:
             continue
         yield Check("watch", "failed", message, place)
     if well == len(watched):
-        yield Check("watch", "ok", f"{_number(well, 'folder')} watched")
+        yield Check("watch", "ok", f"{number(well, 'folder')} watched")
 
 
 def _camera(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
@@ -345,29 +229,6 @@ def _prefect(facts: Facts, _: HealthSettings) -> Iterator[Check]:
         yield Check("prefect", "ok", f"{server.message}; local runs do without")
 
 
-def _gpu(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
-    devices = [each for each in facts.store.devices if each.kind == "gpu"]
-    if not devices:
-        yield Check("gpu", "unknown", "none was looked for yet: runs do")
-        return
-    well: list[str] = []
-    for each in devices:
-        if each.at is not None and each.reason is not None:
-            yield Check("gpu", "warning", f"{each.device}: {each.reason}", cause=each.device)
-        elif each.at is None:
-            well.append(f"{each.device}: not measured: {each.reason or 'no sample yet'}")
-        elif each.temperature_c is not None and each.temperature_c > limits.gpu_celsius:
-            heat = (
-                f"{each.device} is at {each.temperature_c:.0f} °C, {limits.gpu_celsius:g} at most are wanted"
-            )
-            yield Check("gpu", "warning", heat, cause=each.device)
-        else:
-            warmth = "" if each.temperature_c is None else f" at {each.temperature_c:.0f} °C"
-            well.append(f"{each.device}{warmth}")
-    if len(well) == len(devices):
-        yield Check("gpu", "ok", "; ".join(well))
-
-
 def _models(facts: Facts, _: HealthSettings) -> Iterator[Check]:
     """Do the versions score that are in use, or others in their place?"""
     for used, what in facts.damaged_models:
@@ -379,7 +240,7 @@ def _models(facts: Facts, _: HealthSettings) -> Iterator[Check]:
             mend = "install AstrID anew"
         yield Check("models", "warning", f"{what}: {mend}", cause=used.name, host=facts.host)
     if unscored := facts.store.unscored:
-        many = f"{MOST_COUNTED} cards and more" if unscored >= MOST_COUNTED else _number(unscored, "card")
+        many = f"{MOST_COUNTED} cards and more" if unscored >= MOST_COUNTED else number(unscored, "card")
         yield Check(
             "models",
             "warning",
@@ -399,8 +260,8 @@ def _alerts(facts: Facts, _: HealthSettings) -> Iterator[Check]:
     """Does whoever should be told of troubles take what is sent?"""
     for each in facts.store.failing:
         message = (
-            f"{each.receiver} of [alerts] did not take {_number(each.messages, 'message')}, tried"
-            f" {_number(each.tries, 'time')}: {each.problem}"
+            f"{each.receiver} of [alerts] did not take {number(each.messages, 'message')}, tried"
+            f" {number(each.tries, 'time')}: {each.problem}"
         )
         yield Check("alerts", "warning", message, cause=each.receiver)
     if not facts.store.failing:
@@ -409,11 +270,7 @@ def _alerts(facts: Facts, _: HealthSettings) -> Iterator[Check]:
 
 def _quarantined(store: StoreFacts) -> str:
     frames = store.quarantined - store.damaged_alerts
-    told = [_number(frames, "frame")] if frames else []
+    told = [number(frames, "frame")] if frames else []
     if store.damaged_alerts:
-        told.append(_number(store.damaged_alerts, "file") + " of alerts")
+        told.append(number(store.damaged_alerts, "file") + " of alerts")
     return " and ".join(told)
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"

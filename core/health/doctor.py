@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from core.cuda import SUBTRACTING, device_name, no_cuda
-from core.health.checks import Check, examine
+from core.health.check import Check
+from core.health.checks import examine
 from core.settings import Settings, SettingsError, find_file, load
 
 NEEDED = ("numpy", "scipy", "astropy", "sep", "sqlmodel", "alembic", "textual")

@@ -20,7 +20,7 @@ from core.database.tables import HealthEvent
 from core.database.turns import take_turn
 from core.errors import AstridError
 from core.health import deliveries
-from core.health.checks import Check
+from core.health.check import Check
 from core.health.deliveries import GRAVITY
 
 LATER_S = 60.0  # a trouble that lasts is written again so often

@@ -15,7 +15,8 @@ from core.health import alerts, telling
 from core.health import events as health_events
 from core.health.alerts import Alert
 from core.health.away import AwayStore
-from core.health.checks import Check, examine
+from core.health.check import Check
+from core.health.checks import examine
 from core.health.facts import gather
 from core.settings import Settings
 from core.settings_sections import AlertSettings

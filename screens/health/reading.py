@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.database.store import Store
 from core.health import events as health_events
 from core.health import watch as health_watch
-from core.health.checks import Check
+from core.health.check import Check
 from core.health.events import Event
 from core.operations.logs import LogFile, log_files, tail
 from core.settings import Settings

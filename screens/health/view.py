@@ -13,7 +13,7 @@ from screens.lines import Line, Tone, drawn, indented, shortened, span, spread, 
 from screens.log_lines import listed
 
 if TYPE_CHECKING:
-    from core.health.checks import Check
+    from core.health.check import Check
     from core.health.events import Event
 
 CHECK_COLUMNS = 10

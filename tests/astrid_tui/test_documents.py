@@ -11,7 +11,7 @@ import typer
 
 from astrid_tui.cli.app import app
 from core.frames import frame_filters
-from core.health.checks import State
+from core.health.check import State
 from core.review.filter_help import NAMES
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import pytest
 from core.database.store import Store
 from core.database.tables import Run
 from core.health import events
-from core.health.checks import Check
+from core.health.check import Check
 from core.objects.tracklets import FoundTracklet, NightSpan, write_tracklets
 from core.operations import runs
 from core.review.verdicts import decide

@@ -21,7 +21,7 @@ from core.database.tables import WatchedFolder
 from core.frames import queue
 from core.frames.queue import counts_by_state
 from core.frames.watched_folders import folders
-from core.health.checks import Check
+from core.health.check import Check
 from core.health.watch import look
 from core.operations import launch, runs
 from core.settings import Settings

@@ -8,7 +8,8 @@ import pytest
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout
 from core.frames.scored_by import scoring_key
-from core.health.checks import ago, examine, worst
+from core.health.check import ago
+from core.health.checks import examine, worst
 from core.health.events import listed, record
 from core.health.facts import Place
 from core.operations.prefect_server import ServerState

@@ -5,7 +5,7 @@ import pytest
 from core.database.store import Store
 from core.health import events as health_events
 from core.health.alerts import Alert
-from core.health.checks import Check
+from core.health.check import Check
 from core.health.events import NoSuchEvent, acknowledge, listed, unseen
 
 FULL = Check("disk", "failed", "0.1 GiB free at /data", "/data", "here")

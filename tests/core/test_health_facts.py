@@ -17,7 +17,8 @@ from core.database.store_errors import StoreUnreachable
 from core.database.tables import Observation, Run
 from core.frames import references
 from core.health import doctor
-from core.health.checks import Check, examine
+from core.health.check import Check
+from core.health.checks import examine
 from core.health.facts import gather
 from core.health.filesystems import is_network, kind_of
 from core.operations import runs

@@ -15,7 +15,8 @@ from core.health import alerts, telling
 from core.health import events as health_events
 from core.health import watch as health_watch
 from core.health.alerts import Alert
-from core.health.checks import Check, examine
+from core.health.check import Check
+from core.health.checks import examine
 from core.health.deliveries import BEING_SENT, HOUR_S, Delivery, decoded, encoded
 from core.health.events import acknowledge, listed
 from core.health.facts import gather

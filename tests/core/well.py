@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.database.tables import Run, WatchedFolder
-from core.health.checks import Check, examine
+from core.health.check import Check
+from core.health.checks import examine
 from core.health.facts import Facts, Place, StoreFacts
 from core.operations.power import DevicePower
 from core.settings_sections import HealthSettings

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.health.checks import Check
+from core.health.check import Check
 from core.health.events import Event
 from screens.health.view import Page, Pane, check_lines, event_sheet, moment, page_lines
 from screens.lines import plain
