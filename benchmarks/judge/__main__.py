@@ -1,10 +1,10 @@
 r"""Judge the models by the second generator.
 
-python -m benchmarks.judge --work FOLDER [--images FOLDER] [--times N] [--own-kind N] [--first N] \
-    [--json FILE] [--keep]
+python -m benchmarks.judge --work FOLDER [--images FOLDER] [--own-kind N] [--first N] [--json FILE] \
+    [--keep]
 
 Fields are drawn once and kept in the folder; the product subtracts and searches them every time. Without
---images the changes in real pixels, a sixth of all, are left out. --own-kind judges the same models by
+--images the changes in real pixels, half of all, are left out. --own-kind judges the same models by
 so many fields of the training's generator too, of seeds that no training uses: the difference is the gap.
 Probabilities are told at even odds, as models state them.
 --keep writes what the model cards tell into the package, beside the models.
@@ -41,23 +41,18 @@ def main() -> None:
     parser.add_argument("--own-kind", type=int, default=0, help="how many fields of the training's kind")
     parser.add_argument("--simulated", type=int, default=sets.SIMULATED, help="how many fields are simulated")
     parser.add_argument("--first", type=int, default=0, help="the first of them: others nobody has looked at")
-    parser.add_argument(
-        "--times", type=int, default=1, help="how many times as many fields are of real frames"
-    )
     parser.add_argument("--models", type=Path, help="a folder with a model in each of its folders")
     parser.add_argument("--again", action="store_true", help="judge the examples that are kept")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", action="store_true", help="keep the numbers for the model cards")
     options = parser.parse_args()
     if options.images is None:
-        print("Without the real frames: the changes in real pixels, a sixth of all, are left out.")
+        print("Without the real frames: the changes in real pixels, half of all, are left out.")
 
     file = options.work / "examples.npz"
     if not (options.again and file.exists()):
         began = time.process_time()
-        parts = sets.judged(
-            options.images, options.work, options.simulated, _say, options.first, options.times
-        )
+        parts = sets.judged(options.images, options.work, options.simulated, _say, options.first)
         sets.write(file, sets.assemble(parts))
         print(f"{len(parts)} fields, {time.process_time() - began:.0f} CPU s")
     with np.load(file, allow_pickle=False) as kept:

@@ -26,7 +26,7 @@ from benchmarks.judge.product import UNTOLD, Judged, host_names, judge
 from pipeline.frame import FrameRefused
 
 SIMULATED = 180
-ROUNDS = {"saao": 3, "lt": 4}
+ROUNDS = {"saao": 15, "lt": 20}  # of a pair of real frames: with these half of all changes lie in real pixels
 SAME_PX = 2.5
 NEAR_BRIGHT_STAR_PX = 9.0  # at which a repeated detection is a residual of that star
 INSTRUMENTS = {"simulated": "simulated", "saao": "SAAO 1.0m STE3", "lt": "LT RISE"}
@@ -40,16 +40,14 @@ class Part:
     judged: Judged
 
 
-def recipes(
-    images: Path | None, simulated: int, first: int = 0, times: int = 1
-) -> Iterator[tuple[str, Callable[[], Field]]]:
-    """Name and drawing of each field; real ones only where their frames are, ``times`` as many of them."""
+def recipes(images: Path | None, simulated: int, first: int = 0) -> Iterator[tuple[str, Callable[[], Field]]]:
+    """Name and drawing of each field; real ones only where their frames are."""
     for seed in range(first, first + simulated):
         yield f"simulated-{seed:03d}", lambda seed=seed: skies.field_of(seed)
     if images is None:
         return
     for sky, number in real_skies.SKIES:
-        for round_ in range(times * ROUNDS[sky]):
+        for round_ in range(ROUNDS[sky]):
             yield (
                 f"{sky}-{number:02d}-{round_}",
                 lambda sky=sky, number=number, round_=round_: real_skies.field_of(
@@ -72,11 +70,10 @@ def judged(
     simulated: int,
     tell: Callable[[str], None],
     first: int = 0,
-    times: int = 1,
 ) -> list[Part]:
     """Every field and what the product made of it; those that the product refuses are told of."""
     parts = []
-    for name, draw in recipes(images, simulated, first, times):
+    for name, draw in recipes(images, simulated, first):
         field = drawn(name, draw, work)
         try:
             parts.append(Part(field, judge(field, images)))
