@@ -16,7 +16,7 @@ LOOKS_AT = {
     "scores": "what the other models say, and |SNR|",
 }
 NEWEST = 5  # promotions
-WIDTH = 54  # of what a number is of
+WIDTH = 56  # of what a number is of
 
 
 def card_lines(facts: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ METRICS = {
     "labels_calibration_error": "calibration error of labels",
     "labels_auc": "area under ROC of labels",
 }
-SHARES = ("missed", "bogus among", "of the real")  # told in percent
+SHARES = ("missed", "bogus among", "real ")  # told in percent
 PARTS = {"simulated": "simulated", "simulated_and_real_pixels": "real frames included"}
 NUMBERS = {
     "missed_at_1_percent_fpr": "missed at 1 % FPR",
@@ -91,7 +91,7 @@ def _numbers(found: Mapping[str, Any], words: str) -> Rows:
         if found.get(name)
     ]
     for name, share in _mapping(found.get(REAL_AMONG)).items():
-        label = f"of the real, {name}: among their oddest twentieth"
+        label = f"real {name} in the oddest 5 %"
         rows.append((f"{label}, {words}", _estimate(label, _mapping(share))))
     if rows:
         rows.append((f"judged by, {words}", f"{found.get('real')} real, {found.get('bogus')} bogus"))

@@ -42,7 +42,7 @@ def test_of_a_detector_of_the_odd_it_is_told_which_bogus_it_brings_and_which_of_
     }
     assert judged_rows({"second_generator": {"simulated": odd}}) == [
         ("bogus among the oddest tenth, simulated", "90.0 % (80.0 % to 95.0 %)"),
-        ("of the real, kind dark: among their oddest twentieth, simulated", "10.0 % (5.0 % to 20.0 %)"),
-        ("of the real, host star: among their oddest twentieth, simulated", "too few to tell"),
+        ("real kind dark in the oddest 5 %, simulated", "10.0 % (5.0 % to 20.0 %)"),
+        ("real host star in the oddest 5 %, simulated", "too few to tell"),
         ("judged by, simulated", "30 real, 29 bogus"),
     ]
