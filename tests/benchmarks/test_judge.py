@@ -12,6 +12,7 @@ from benchmarks.judge.field import BLEMISHES, HOSTS, load, save
 from benchmarks.judge.kept import kept
 from benchmarks.judge.product import UNTOLD, judge
 from core.models import shipped as cards
+from core.models.names import ODD_BY
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training.evaluate import Candidate, evaluate, gaps, plain
 from pipeline.training.resample import Estimate
@@ -256,3 +257,7 @@ def test_the_models_that_are_shipped_are_those_that_were_judged():
         assert told is not None
         assert told["own_kind"]["bogus"] > 100
         assert cards.judged(name, "0" * 64) is None
+    for name in ODD_BY:
+        told = cards.judged(name, SHIPPED[name].digest)
+        assert told is not None
+        assert told["second_generator"]["simulated"]["bogus"] > 100
