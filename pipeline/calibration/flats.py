@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator
 from pipeline.calibration.combine import mean_of
 from pipeline.calibration.fitting import none_of_use, set_aside
 from pipeline.calibration.overscan import amplifiers, trim
 from pipeline.calibration.photon_transfer import Lit, blocks_of
+from pipeline.calibration.steps import told_steps
 from pipeline.files.headers import data_unit
 from pipeline.files.readout import combined_of
 from pipeline.frame import Image, RawFrame
@@ -87,7 +89,7 @@ class Flats:
             if light <= 0.0:
                 self._aside.setdefault(IS_DARK, []).append(one)
                 continue
-            if exposures == 1 and trimmed.pedestal == 0.0:
+            if exposures == 1 and trimmed.pedestal == 0.0 and FrameKind.BIAS not in told_steps(raw.header):
                 self._level = max(self._level, level)
             if len(self.lit) < MOST_LIT and tells_gain(raw):
                 self.lit.append(Lit(light, level / _full(raw), blocks_of(image, amplifiers(raw))))

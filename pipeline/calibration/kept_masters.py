@@ -30,7 +30,7 @@ HOLDS_BIAS = "dark_holds_bias"
 TRANSFER = "transfer"
 UNTOLD = "untold"
 TEXTS = (NOTES, UNREAD, UNTOLD)
-CACHE_FORMAT = "7"
+CACHE_FORMAT = "8"
 
 
 def masters_for(

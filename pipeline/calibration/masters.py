@@ -83,12 +83,13 @@ def build(choice: Choice, *, folder: Path | None = None, part: Section | None = 
     """Combine calibration frames.
 
     Bias: the clipped mean. Dark: the clipped mean of (frame - bias) / seconds. Flat: the clipped mean of
-    frames less bias and dark, each divided by its median. Without any bias darks hold it too, unless the
-    headers of all say that it was taken out: it does not grow with time, so that only darks of the frame's
-    own length serve the frame, and from the flats those of the length nearest to theirs are taken as they
-    are. Masters that were ingested are weighed by their exposures; a master flat is used as it is, a master
-    dark less the bias unless its header or its level say that it holds none. What does not fit and what is of
-    no use is set aside, and told, by the rule of `pipeline.calibration.fitting`.
+    frames less bias and dark, as far as their headers do not say that this was done, each divided by its
+    median. Without any bias darks hold it too, unless the headers of all say that it was taken out: it does
+    not grow with time, so that only darks of the frame's own length serve the frame, and from the flats those
+    of the length nearest to theirs are taken as they are. Masters that were ingested are weighed by their
+    exposures; a master flat is used as it is, a master dark less the bias unless its header or its level say
+    that it holds none. What does not fit and what is of no use is set aside, and told, by the rule of
+    `pipeline.calibration.fitting`.
 
     Parameters
     ----------
@@ -130,11 +131,14 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
     pedestal = None if may_scale else _pedestal(darks, flats, folder)
 
     def unlit(raw: RawFrame, seconds: float) -> Image:
-        if combined_of(raw.header) > 1:  # no master is made of flats that still hold what is no light
+        done = told_steps(raw.header)
+        # No master is made of flats that still hold what is no light; and with a dark the bias went too.
+        if combined_of(raw.header) > 1 or FrameKind.DARK in done:
             return raw.data
+        is_freed = FrameKind.BIAS in done
         if pedestal is not None:
-            return _less(raw.data, pedestal)
-        return _less_dark(_less(raw.data, bias), dark, seconds)
+            return raw.data if is_freed else _less(raw.data, pedestal)
+        return _less_dark(raw.data if is_freed else _less(raw.data, bias), dark, seconds)
 
     flat = lit.response(unlit, folder)
     has_pedestal = bias is None and pedestal is None

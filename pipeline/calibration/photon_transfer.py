@@ -134,7 +134,9 @@ def _pairs(flats: Sequence[Lit]) -> list[tuple[Lit, Lit]]:
     """Flats two by two, each once, the brightest first of those that are well below saturation."""
     usable = sorted((each for each in flats if each.fullness <= MOST_FULL), key=lambda each: -each.level)
     if flats and not usable:
-        raise FrameRefused(f"its flats are too bright: {MOST_FULL:.0%} of the saturation is the most")
+        raise FrameRefused(
+            f"its flats are too bright: {MOST_FULL:.0%} of the saturation, or of 16 bits, is the most"
+        )
     pairs: list[tuple[Lit, Lit]] = []
     waiting: Lit | None = None
     for each in usable:

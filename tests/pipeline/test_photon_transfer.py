@@ -73,6 +73,20 @@ def test_darks_of_one_length_stand_in_for_biases():
     assert "measured from 4 flats and 5 darks" in made.transfer.sentence
 
 
+@pytest.mark.parametrize("header", [{"BIASCOR": True}, {"CALSTAT": "BD"}])
+def test_flats_from_which_the_bias_was_taken_hold_their_light_alone(header):
+    frames = [
+        calibrator(FrameKind.FLAT, number, one.read().data - 500.0, 10.0, "r", header=header)
+        if one.exposure.kind is FrameKind.FLAT
+        else one
+        for number, one in enumerate(camera(1.5, levels=(5000.0,) * 4))
+    ]
+    made, raw = build(Choice(tuple(frames), 60.0)), masters(1.5, levels=(5000.0,) * 4)
+    assert made.transfer.gain == pytest.approx(1.5, rel=0.02)
+    assert np.median(np.abs(made.flat - raw.flat)) < 0.002
+    assert made.notes == ()
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
