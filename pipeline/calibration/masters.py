@@ -155,7 +155,7 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
 def _transfer(
     lit: Sequence[Lit], biases: Sequence[Calibrator], darks: Sequence[Calibrator]
 ) -> PhotonTransfer:
-    """The gain by flats and biases, or darks of one length where there are not two of these.
+    """The gain by flats and biases, or darks of one length, the shortest, where there are not two of these.
 
     Raises
     ------
@@ -165,9 +165,9 @@ def _transfer(
     single = [one for one in biases if one.exposures == 1]
     by_darks = len(single) < 2
     if by_darks:
-        single = [
-            one for one in darks if one.exposures == 1 and same_length(_seconds(one), _seconds(darks[0]))
-        ]
+        own = sorted((one for one in darks if one.exposures == 1), key=_seconds)
+        alike = ([one for one in own if same_length(_seconds(one), _seconds(first))] for first in own)
+        single = next((group for group in alike if len(group) > 1), [])
     dim = []
     for raw in (one.read() for one in single[:MOST_BIASES]):
         dim.append(blocks_of(trim(raw).raw.data, amplifiers(raw)))

@@ -73,6 +73,13 @@ def test_darks_of_one_length_stand_in_for_biases():
     assert "measured from 4 flats and 5 darks" in made.transfer.sentence
 
 
+def test_of_darks_of_several_lengths_those_of_one_stand_in():
+    frames = camera(1.5, kind=FrameKind.DARK)
+    alone = calibrator(FrameKind.DARK, 9, frames[0].read().data, 5.0)
+    made = build(Choice((alone, *frames), 60.0))
+    assert made.transfer.gain == pytest.approx(1.5, rel=0.02)
+
+
 @pytest.mark.parametrize("header", [{"BIASCOR": True}, {"CALSTAT": "BD"}])
 def test_flats_from_which_the_bias_was_taken_hold_their_light_alone(header):
     frames = [
