@@ -92,7 +92,7 @@ class Flats:
             if exposures == 1 and trimmed.pedestal == 0.0 and FrameKind.BIAS not in told_steps(raw.header):
                 self._level = max(self._level, level)
             if len(self.lit) < MOST_LIT and tells_gain(raw):
-                self.lit.append(Lit(light, level / _full(raw), blocks_of(image, amplifiers(raw))))
+                self.lit.append(Lit(light, level / _at_most(raw), blocks_of(image, amplifiers(raw))))
             yield image / np.float32(light), exposures
         if sum(map(len, self._aside.values())) == len(self._flats):
             reason, (first, *_) = next(iter(self._aside.items()))
@@ -114,3 +114,9 @@ def _full(raw: RawFrame) -> float:
     top = float(raw.data.max())
     is_full = top in CONVERTERS_FULL and float(np.mean(raw.data == top)) > PLATEAU_SHARE
     return top if is_full else math.inf
+
+
+def _at_most(raw: RawFrame) -> float:
+    """The same; where nothing tells, what 16 bits hold, as far as no pixel is above it."""
+    full = _full(raw)
+    return CONVERTERS_FULL[-1] if math.isinf(full) and raw.data.max() <= CONVERTERS_FULL[-1] else full

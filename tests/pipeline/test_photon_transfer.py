@@ -50,7 +50,7 @@ def masters(*args, **more) -> Masters:
     return build(Choice(tuple(camera(*args, **more)), 60.0))
 
 
-@pytest.mark.parametrize(("gain", "read_noise"), [(1.5, 6.0), (0.4, 3.0), (4.5, 2.0)])
+@pytest.mark.parametrize(("gain", "read_noise"), [(1.5, 6.0), (0.6, 3.0), (4.5, 2.0)])
 def test_the_gain_and_the_read_noise_are_what_went_in(gain, read_noise):
     found = masters(gain, read_noise).transfer
     assert found.gain == pytest.approx(gain, rel=0.02)
@@ -115,6 +115,13 @@ def test_flats_near_saturation_do_not_tell_it():
         one.read().data[:3] = 65535.0
     made = build(Choice(tuple(frames), 60.0))
     assert "too bright" in made.untold
+
+
+@pytest.mark.parametrize(("scale", "is_refused"), [(1.0, True), (8.0, False)])
+def test_where_nothing_tells_the_saturation_it_is_that_of_16_bits_unless_pixels_hold_more(scale, is_refused):
+    made = masters(0.4, levels=(20000.0, 20000.0), scale=scale)
+    assert (made.transfer is None) == is_refused
+    assert ("too bright" in made.untold) == is_refused
 
 
 def test_flats_that_hold_what_the_camera_adds_tell_nothing():
