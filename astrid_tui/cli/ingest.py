@@ -60,7 +60,6 @@ def ingest(
     files = find_files((path for path in paths if os.path.lexists(path)), SUFFIXES)
     with progress_bar("Ingesting", quiet=as_json) as report:
         records.extend(_taken(store, settings, files, report))
-    refused = [record for record in records if record["state"] in REFUSED or record["reason"]]
     if as_json:
         print_json(records)
     else:
@@ -70,8 +69,7 @@ def ingest(
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
         print_text(told or "No FITS files and no alert packets there.")
         _tell_alerts([record for record in records if "alerts" in record])
-        if refused:
-            print_reasons([(r["frame"], r["state"], r["reason"]) for r in refused])
+        print_reasons([(r["frame"], r["state"], r["reason"]) for r in records])
     if records and all(record["reason"] == NOT_THERE for record in records):
         raise typer.Exit(ExitCode.FAILED)
     if any(record["state"] in REFUSED or _refused_alerts(record) for record in records):

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from core.operations.causes import pattern_of
+from core.text import safe_text
 from core.vocabulary import ObservationState
 
 MANY = 3  # frames
+NAMED = 5  # of those that share a sentence which others do not
+NAME = 60  # characters
 # Between sentences of a processed frame, and of an ingested one.
 _BETWEEN = re.compile(r"(?<=\.) (?=[A-Z0-9])|(?<=;) ")
 # Why a frame cannot be used stays with it: these say what is to be known of one that is.
@@ -24,7 +27,7 @@ class ToldOnce:
     Attributes
     ----------
     lines : list of str
-        One for each sentence that is said of many of them.
+        One for each sentence that is said of many of them; it names the first of these if they are not all.
     reasons : list of str or None
         Of each frame, in their order, the rest.
     """
@@ -38,11 +41,14 @@ class _Said:
     frames: list[str] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
 
-    @property
-    def line(self) -> str:
+    def line(self, of: int) -> str:
+        """The line for them, of so many frames in all."""
         differ = len(set(self.sentences)) > 1
         whose = f", in the numbers of {self.frames[0]}" if differ else ""
-        return f"{len(self.frames)} frames{whose}: {self.sentences[0]}"
+        names = ", ".join(safe_text(each, NAME) for each in self.frames[:NAMED])
+        more = " ..." if len(self.frames) > NAMED else ""
+        which = f" ({names}{more})" if len(self.frames) < of else ""
+        return f"{len(self.frames)} frames{which}{whose}: {self.sentences[0]}"
 
 
 def told_once(frames: Iterable[tuple[str, str, str | None]]) -> ToldOnce:
@@ -70,7 +76,7 @@ def told_once(frames: Iterable[tuple[str, str, str | None]]) -> ToldOnce:
             one.sentences.append(sentence)
     many = {pattern: one for pattern, one in said.items() if len(one.frames) >= MANY}
     return ToldOnce(
-        [one.line for one in many.values()],
+        [one.line(len(split)) for one in many.values()],
         [
             reason
             if sentences is None

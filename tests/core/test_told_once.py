@@ -13,10 +13,16 @@ def frames(*reasons, state="done"):
     return [(f"f{number}.fits", state, reason) for number, reason in enumerate(reasons)]
 
 
-def test_a_sentence_of_all_frames_is_told_once_and_each_keeps_its_own():
+def test_a_sentence_of_many_frames_is_told_once_and_each_keeps_its_own():
     told = told_once(frames(FLAT, f"{FLAT} {OWN}", FLAT, None))
-    assert told.lines == [f"3 frames: {FLAT}"]
+    assert told.lines == [f"3 frames (f0.fits, f1.fits, f2.fits): {FLAT}"]
     assert told.reasons == [None, OWN, None, None]
+
+
+def test_the_first_of_those_that_share_it_are_named_unless_all_do():
+    assert told_once(frames(*[FLAT] * 7)).lines == [f"7 frames: {FLAT}"]
+    told = told_once(frames(None, *[FLAT] * 7)).lines
+    assert told == [f"7 frames (f1.fits, f2.fits, f3.fits, f4.fits, f5.fits ...): {FLAT}"]
 
 
 def test_sentences_that_differ_in_numbers_are_one_in_those_of_the_first():
@@ -27,7 +33,10 @@ def test_sentences_that_differ_in_numbers_are_one_in_those_of_the_first():
 
 def test_what_is_said_of_each_of_two_chips_is_a_line_of_each():
     told = told_once(frames(*(GAIN.format(gain) for gain in (1.5, 1.6, 1.5, 1.6, 1.5, 1.6, 9.9))))
-    assert told.lines == [f"3 frames: {GAIN.format(1.5)}", f"3 frames: {GAIN.format(1.6)}"]
+    assert told.lines == [
+        f"3 frames (f0.fits, f2.fits, f4.fits): {GAIN.format(1.5)}",
+        f"3 frames (f1.fits, f3.fits, f5.fits): {GAIN.format(1.6)}",
+    ]
     assert told.reasons == [None] * 6 + [GAIN.format(9.9)]
 
 
