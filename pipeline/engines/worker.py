@@ -226,8 +226,8 @@ class Worker:
         if said is None:
             return outcome
         told = (
-            f"{said[:1].upper()}{said[1:]}: `astrid queue retry {observation.id}`, then `astrid ingest` its"
-            " file before `astrid run`."
+            f"{said[:1].upper()}{said[1:]}: `astrid queue retry` the frame, then `astrid ingest` its file"
+            " before `astrid run`."
         )
         before = f"{outcome.reason.rstrip('.')}. " if outcome.reason else ""
         return replace(outcome, reason=f"{before}{told}")

@@ -506,7 +506,7 @@ def test_a_frame_that_went_by_another_reading_of_its_header_tells_so(
     assert summary.counts == {"done": 1}
     reason = summary.frames[0].reason or ""
     assert reason.startswith("Its header is read otherwise now (field ")
-    assert "`astrid queue retry 1`, then `astrid ingest`" in reason
+    assert "`astrid queue retry` the frame, then `astrid ingest`" in reason
     assert run(settings, limit=1).frames[0].reason is None
 
 
