@@ -135,7 +135,7 @@ def read_frame(
         bad = _huge(data)
         data[bad] = 0.0
         mask = np.where(bad, MaskPlane.BAD, 0).astype(np.uint16)
-        mask |= file_mask(hdus, extension, data.shape)
+        mask |= file_mask(hdus, extension, data.shape, path)
         _check_content(data, mask, exposure.kind)
         if exposure.kind is FrameKind.SCIENCE:
             mask[unfilled(data)] = MaskPlane.BAD

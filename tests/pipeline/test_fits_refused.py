@@ -49,6 +49,16 @@ def test_a_truncated_file_is_damaged(tmp_path, suffix):
     assert ("what it compresses is damaged" if suffix else "truncated") in found.reason
 
 
+@pytest.mark.parametrize("name", ["DQ", "WHT"])
+def test_a_file_that_is_truncated_in_its_mask_or_weights_is_damaged(tmp_path, name):
+    image = fits.PrimaryHDU(np.abs(RNG.normal(size=(200, 200))), header())
+    path = written(tmp_path / "a.fits", image, fits.ImageHDU(np.ones((200, 200), np.int16), name=name))
+    path.write_bytes(path.read_bytes()[:-30_000])
+    found = only(path)
+    assert found.damaged
+    assert "truncated" in found.reason
+
+
 @pytest.mark.parametrize(
     ("hdus", "words"),
     [
