@@ -71,11 +71,11 @@ def keep(runner: Runner, asked: threading.Event, again: threading.Event) -> None
     asked : Event
         Set by the signal: what goes wrong after it goes wrong as the schedule is paused.
     again : Event
-        Set by the second one, which ends it before the schedule is paused.
+        Set by the second one, which ends it before the schedule is paused; a second hang-up is none.
     """
     signal.signal(signal.SIGTERM, _as_ctrl_c)  # until Prefect has its own say, and after it
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-        signal.signal(signal.SIGHUP, _as_ctrl_c)
+        signal.signal(signal.SIGHUP, _hung_up)
     warnings.filterwarnings("ignore", "coroutine 'Runner", RuntimeWarning)  # which a lost server leaves
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # Prefect prints tracebacks there
         asyncio.run(_until(asked, again, runner))
@@ -98,3 +98,9 @@ async def _until(asked: threading.Event, again: threading.Event, runner: Runner)
 
 def _as_ctrl_c(*_: object) -> None:
     signal.raise_signal(signal.SIGINT)
+
+
+def _hung_up(*_: object) -> None:
+    """As Ctrl-C, once: who closes a terminal has this sent by the kernel, and by the shell again."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _as_ctrl_c()

@@ -432,3 +432,26 @@ def test_a_server_that_was_started_anew_is_told(server: str, settings: Settings)
         "astrid: the schedule could not be kept: the Prefect server takes this password no more, as when it"
         " was started anew: run `astrid deploy` again\n"
     )
+
+
+def test_a_second_hang_up_does_not_keep_a_schedule_from_being_paused(tmp_path: Path) -> None:
+    """Who closes a terminal has it sent by the kernel, and by the shell again."""
+    code = """
+import asyncio, signal, threading
+from pipeline.engines.schedule import keep
+asked, again, paused = threading.Event(), threading.Event(), threading.Event()
+class Runner:
+    async def start(self):
+        try:
+            signal.raise_signal(signal.SIGHUP)
+            await asyncio.sleep(600)
+        finally:
+            signal.raise_signal(signal.SIGHUP)
+            for _ in range(10):  # the loop hears of it in between
+                await asyncio.sleep(0.01)
+            paused.set()
+keep(Runner(), asked, again)
+assert (asked.is_set(), again.is_set(), paused.is_set()) == (True, False, True)
+"""
+    where = os.environ | {"PREFECT_HOME": str(tmp_path), "DO_NOT_TRACK": "true"}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=ENDS_S, env=where)
