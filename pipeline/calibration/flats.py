@@ -13,7 +13,7 @@ from pipeline.calibration.choice import Calibrator
 from pipeline.calibration.combine import mean_of
 from pipeline.calibration.fitting import none_of_use, set_aside
 from pipeline.calibration.overscan import amplifiers, trim
-from pipeline.calibration.photon_transfer import Lit, blocks_of
+from pipeline.calibration.photon_transfer import MOST_FULL, Lit, blocks_of
 from pipeline.calibration.steps import told_steps
 from pipeline.files.headers import data_unit
 from pipeline.files.readout import combined_of
@@ -91,8 +91,10 @@ class Flats:
                 continue
             if exposures == 1 and trimmed.pedestal == 0.0 and FrameKind.BIAS not in told_steps(raw.header):
                 self._level = max(self._level, level)
-            if len(self.lit) < MOST_LIT and tells_gain(raw):
-                self.lit.append(Lit(light, level / _at_most(raw), blocks_of(image, amplifiers(raw))))
+            if sum(bool(each.blocks) for each in self.lit) < MOST_LIT and tells_gain(raw):
+                fullness = level / _at_most(raw)
+                of_use = blocks_of(image, amplifiers(raw)) if fullness <= MOST_FULL else ()
+                self.lit.append(Lit(light, fullness, of_use))
             yield image / np.float32(light), exposures
         if sum(map(len, self._aside.values())) == len(self._flats):
             reason, (first, *_) = next(iter(self._aside.items()))

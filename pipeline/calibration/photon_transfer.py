@@ -67,7 +67,10 @@ class PhotonTransfer:
 
 
 class Lit(NamedTuple):
-    """A flat: its level above what is no light, in counts and as a part of what is full, and its pixels."""
+    """A flat: its level above what is no light, in counts and as a part of what is full, and its pixels.
+
+    One that is too full needs none of these.
+    """
 
     level: float
     fullness: float

@@ -124,6 +124,12 @@ def test_where_nothing_tells_the_saturation_it_is_that_of_16_bits_unless_pixels_
     assert ("too bright" in made.untold) == is_refused
 
 
+def test_flats_that_are_too_bright_leave_their_place_to_others():
+    made = masters(0.6, levels=(30000.0,) * 9 + (20000.0, 20500.0))
+    assert made.transfer.flats == 2
+    assert made.transfer.gain == pytest.approx(0.6, rel=0.03)
+
+
 def test_flats_that_hold_what_the_camera_adds_tell_nothing():
     made = build(Choice(tuple(one for one in camera(1.5) if one.exposure.kind is FrameKind.FLAT), 60.0))
     assert made.transfer is None
