@@ -10,6 +10,7 @@ import typer
 from astrid_tui.cli.invocation import remark, store_of
 
 if TYPE_CHECKING:
+    from core.database.store import Store
     from core.models.trainings import Training
     from core.settings import Settings
     from pipeline.training.examples import Examples
@@ -34,14 +35,13 @@ def agreed_on(context: typer.Context, settings: Settings) -> Examples | None:
 def agreed_and_seen(context: typer.Context, settings: Settings, network: str | None) -> Scored | None:
     """The same, with what a U-Net, known by its digest, said of each."""
     from core.database.store_errors import StoreMissing
-    from core.review.agreed import agreed_objects, why_none
     from pipeline.training.label_examples import scored_labels
 
     try:
         with closing(store_of(context, read_only=True)) as store:
             found = scored_labels(store, settings.review, settings.site, network)
-            if found is None and not agreed_objects(store, settings.review):
-                remark(f"No verdict is learnt from: {why_none(store, settings.review)}.")
+            if found is None:
+                _tell_none(store, settings)
             return found
     except StoreMissing:
         return None
@@ -50,17 +50,27 @@ def agreed_and_seen(context: typer.Context, settings: Settings, network: str | N
 def labelled_frames(context: typer.Context, settings: Settings) -> Labels | None:
     """What reviewers agree on, by frame; none without a store. Where there is nothing, it is told why."""
     from core.database.store_errors import StoreMissing
-    from core.review.agreed import why_none
     from pipeline.training.label_fields import labels_of
 
     try:
         with closing(store_of(context, read_only=True)) as store:
             found = labels_of(store, settings)
             if not found.frames and not found.alerts:
-                remark(f"No verdict is learnt from: {why_none(store, settings.review)}.")
+                _tell_none(store, settings)
             return found
     except StoreMissing:
         return None
+
+
+def _tell_none(store: Store, settings: Settings) -> None:
+    """Say why no verdict is learnt from."""
+    from core.review.agreed import agreed_objects, why_none
+
+    if agreed_objects(store, settings.review):
+        why = "what is agreed on is of candidates that are no longer there, or have no cutouts"
+    else:
+        why = why_none(store, settings.review)
+    remark(f"No verdict is learnt from: {why}.")
 
 
 def tell_learnt(training: Training) -> None:

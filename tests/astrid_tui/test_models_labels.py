@@ -6,8 +6,10 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from core.database.store import open_store
+from core.database.tables import Candidate
 from core.review.verdicts import decide
 from core.vocabulary import Label
 from pipeline.training import examples as example_sets
@@ -52,6 +54,21 @@ def test_where_nothing_is_agreed_on_it_is_told_why(astrid, tmp_path):
     example_sets.write(blobs(20), tmp_path / "examples.npz")
     astrid("models", "train", "outliers", "--no-sync", "--examples", tmp_path / "examples.npz", code=1)
     assert "No verdict is learnt from: nothing was judged real or bogus yet" in astrid.said
+
+
+def test_candidates_that_are_gone_are_not_told_as_verdicts_that_are_missing(astrid, tmp_path, agreed):
+    pytest.importorskip("torch")
+    with (
+        closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store,
+        store.write() as session,
+    ):
+        session.execute(update(Candidate).values(is_current=False))
+    example_sets.write(blobs(20), tmp_path / "examples.npz")
+    for words in (("outliers", "--examples", tmp_path / "examples.npz"), ("unet", "--output", tmp_path)):
+        astrid("models", "train", *words, "--no-sync", code=1)
+        assert (
+            "No verdict is learnt from: what is agreed on is of candidates that are no longer" in astrid.said
+        )
 
 
 def test_an_ensemble_is_weighed_by_labels_unless_it_shall_not(astrid, monkeypatch, agreed):
