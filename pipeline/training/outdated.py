@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from pipeline.training import label_fields
 from pipeline.training.detected import kept_as
 from pipeline.training.fields import VERSION
 
@@ -21,7 +22,7 @@ _WHOLE = re.compile(r"(?:field(?:-[0-9a-f]{12})?|frames-[0-9a-f]{12})-(?P<versio
 
 def outdated(home: Path, networks: Collection[str] | None) -> Iterator[Path]:
     """Files of fields that another version of AstrID drew, or that a U-Net saw which is not here any more;
-    and windows of labelled frames that no training used for a month.
+    and windows of labelled frames that no training used for a month, but those that one goes on with.
 
     Parameters
     ----------
@@ -38,9 +39,26 @@ def outdated(home: Path, networks: Collection[str] | None) -> Iterator[Path]:
         told = _WHOLE.fullmatch(path.name)
         if told is not None and int(told["version"]) != VERSION:
             yield path
+    needed = _needed(home)
     for path in (home / TRAINING / WINDOWS).glob("label-*.npz"):
-        if time.time() - path.stat().st_mtime > UNUSED_S:
+        if path.name not in needed and _is_unused(path):
             yield path
+
+
+def _is_unused(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > UNUSED_S
+    except OSError:  # another training that ended has removed it
+        return False
+
+
+def _needed(home: Path) -> set[str]:
+    """Windows that a training which was stopped began with: verdicts may have changed since."""
+    needed: set[str] = set()
+    for path in (home / TRAINING).glob("unet-*.json"):
+        if (found := label_fields.kept(path, home / TRAINING / WINDOWS)) is not None:
+            needed.update(each.name for each in (*found.learnt, *found.held_out))
+    return needed
 
 
 def remove_outdated(home: Path, networks: Collection[str] | None) -> int:

@@ -1,5 +1,7 @@
 """Fields that are kept from training to training go once nothing could learn from them any more."""
 
+import os
+
 import pytest
 
 from core.database.store import open_store
@@ -7,9 +9,11 @@ from core.models import versions
 from core.settings import Settings, load
 from core.settings_sections import DetectSettings
 from pipeline.classify.shipped import SHIPPED
+from pipeline.training import label_fields
 from pipeline.training.detected import kept_as
 from pipeline.training.examples import write
 from pipeline.training.fields import VERSION, told_by
+from pipeline.training.label_fields import LabelFields
 from pipeline.training.outdated import remove_outdated
 from tests.astrid_tui.command import Command
 from tests.pipeline.toy_models import blobs
@@ -68,6 +72,21 @@ def test_what_nothing_could_learn_from_goes_and_nothing_else(home, networks, gon
     assert remove_outdated(home, networks) == 1000 * (len(USELESS) + len(gone))
     assert there(home) == set(ALL) - set(USELESS) - set(gone)
     assert remove_outdated(home, networks) == 0
+
+
+def test_windows_that_a_stopped_training_began_with_stay_as_long_as_it_can_go_on(tmp_path):
+    folder = tmp_path / "training" / "labels"
+    folder.mkdir(parents=True)
+    learnt, judging, other = (folder / f"label-1-{name}-0.npz" for name in "abc")
+    for path in (learnt, judging, other):
+        path.write_bytes(b"x" * 1000)
+        os.utime(path, (0.0, 0.0))
+    begun = tmp_path / "training" / "unet-8-1-400x512-simulated-labels.json"
+    label_fields.keep(LabelFields((learnt,), (judging,), (), (), {"learnt": 1}), begun)
+    assert remove_outdated(tmp_path, None) == 1000
+    assert [learnt.exists(), judging.exists(), other.exists()] == [True, True, False]
+    begun.unlink()
+    assert remove_outdated(tmp_path, None) == 2000
 
 
 def test_a_training_removes_it_and_tells_how_much_it_was(home, sqlite_store, monkeypatch, capsys):
