@@ -293,7 +293,7 @@ def fine_tune_realbogus(
     drawn = replace(judged, group=made.unit[judges].astype(str))  # what was dealt together
     card = of_held_out("realbogus", log_odds, drawn, drawn_by="group") if both else None
     apart = {}
-    if made.record["is_start_told"]:
+    if made.record["is_start_told"] and made.record["are_nights_apart"]:
         apart = member_scores.kept(known[made.judged], made.log_odds[made.judged])
     digest = write(folder, description, {**weights, **seen(known, start.arrays), **apart}, network)
     return Trained(folder, digest, metrics, scorecard=card)

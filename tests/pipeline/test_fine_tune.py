@@ -9,6 +9,8 @@ import pytest
 
 from astrid_tui.cli.models_card import card_lines
 from pipeline.classify.model_file import Calibration, Description, ModelFile, read
+from pipeline.training.examples import LABELLED
+from pipeline.training.member_scores import SAID
 from pipeline.training.splits import LeakingSplit
 from tests.pipeline.toy_models import blobs
 
@@ -184,7 +186,9 @@ def test_a_model_says_whether_its_judges_share_a_night_with_what_it_learnt(start
     options = FineTuneOptions(steps=2, folds=2)
     examples = blobs(40)
     examples = replace(examples, night=examples.night if apart else np.full(len(examples), "one night"))
+    examples = replace(examples, source=np.full(len(examples), LABELLED))
     made = fine_tune_realbogus(knows, examples, options, tmp_path / "m", quietly)
+    assert (SAID in read(made.folder).arrays) == apart  # it weighs an ensemble as what was not learnt of
     trained = read(made.folder).description.trained
     assert trained["fine_tuned"]["are_nights_apart"] == apart
     assert trained["judged_by"].endswith(said)
