@@ -17,7 +17,7 @@ from pipeline.classify.triplets import Triplets
 from pipeline.training.calibration import is_held_out
 from pipeline.training.candidate_models import Trained, metrics_of
 from pipeline.training.ensemble_train import are_many, weigh
-from pipeline.training.ensemble_zones import LOST, WRONG, Zones, narrowed, strata_of, zones
+from pipeline.training.ensemble_zones import LOST, WRONG, Zones, strata_of, zones
 from pipeline.training.examples import LABELLED, Examples, join
 from pipeline.training.holding_out import held_out, units
 from pipeline.training.member_scores import Weighable
@@ -147,10 +147,8 @@ def _zones(probability: Array, examples: Examples, shown: NDArray[np.bool_]) -> 
     """Those of fields, narrowed where the budgets do not hold in what is labelled."""
     is_labelled = examples.source == LABELLED
     ours, theirs = examples[shown & ~is_labelled], examples[shown & is_labelled]
-    found = zones(probability[shown & ~is_labelled], ours.label, ours.field, strata_of(ours))
-    if not len(theirs):
-        return found
-    return narrowed(found, probability[shown & is_labelled], theirs.label, units(theirs))
+    beside = (probability[shown & is_labelled], theirs.label, units(theirs)) if len(theirs) else None
+    return zones(probability[shown & ~is_labelled], ours.label, ours.field, strata_of(ours), beside)
 
 
 def _of_labels(said: Array, which: NDArray[np.bool_], examples: Examples) -> dict[str, float]:

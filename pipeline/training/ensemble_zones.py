@@ -51,6 +51,7 @@ def zones(
     label: NDArray[np.integer],
     field: NDArray[np.str_],
     strata: Mapping[str, Flags],
+    beside: tuple[Array, NDArray[np.integer], NDArray[np.str_]] | None = None,
     *,
     lost: float = LOST,
     wrong: float = WRONG,
@@ -58,6 +59,7 @@ def zones(
     """The widest zones whose budgets hold in all examples and in each stratum.
 
     A stratum in which a budget could hardly be seen to hold, were nothing wrong there, is not asked.
+    Neither are the examples beside where they are so few, and these only ever narrow the zones.
 
     Parameters
     ----------
@@ -68,6 +70,8 @@ def zones(
     field : (n,) str
         What belongs together.
     strata : mapping of str to (n,) bool
+    beside : (probability, label, field), optional
+        Of other examples, in which the budgets are to hold too.
     lost : float
         The share of the real that may be rejected unseen.
     wrong : float
@@ -79,31 +83,15 @@ def zones(
         held = _held(probability[which], label[which], field[which], lost, wrong, always=which is everything)
         fast &= held[0]
         reject &= held[1]
-    first = float(LIMITS[np.argmax(fast)]) if fast.any() else 1.0
-    last = float(LIMITS[np.flatnonzero(reject)[-1]]) if reject.any() else 0.0
-    return Zones(min(last, first), first)
+    found = _widest(fast, reject)
+    if beside is None:
+        return found
+    held = _held(*beside, lost, wrong, always=False)
+    return _widest(fast & held[0], reject & held[1] & (found.reject_below >= LIMITS))
 
 
-def narrowed(
-    found: Zones,
-    probability: Array,
-    label: NDArray[np.integer],
-    field: NDArray[np.str_],
-    *,
-    lost: float = LOST,
-    wrong: float = WRONG,
-) -> Zones:
-    """Zones as far as their budgets hold in other examples too; they never become wider.
-
-    Other parameters are those of `zones`. As a stratum is, these are not asked where they are too few.
-
-    Parameters
-    ----------
-    found : Zones
-    """
-    fast, reject = _held(probability, label, field, lost, wrong, always=False)
-    fast &= found.fast_above <= LIMITS
-    reject &= found.reject_below >= LIMITS
+def _widest(fast: Flags, reject: Flags) -> Zones:
+    """By the limits from which, and below which, the budgets hold."""
     first = float(LIMITS[np.argmax(fast)]) if fast.any() else 1.0
     last = float(LIMITS[np.flatnonzero(reject)[-1]]) if reject.any() else 0.0
     return Zones(min(last, first), first)

@@ -18,7 +18,7 @@ from pipeline.classify.shipped import SHIPPED
 from pipeline.training.candidate_models import split, train_tree
 from pipeline.training.ensemble_models import train_ensemble
 from pipeline.training.ensemble_train import at_even_odds, weigh
-from pipeline.training.ensemble_zones import Zones, narrowed, zones
+from pipeline.training.ensemble_zones import zones
 from pipeline.training.examples import LABELLED, Examples, join
 from pipeline.training.label_examples import of_labels, scored_labels
 from pipeline.training.member_scores import SAID, Weighable, kept_of_split, weighable
@@ -92,14 +92,28 @@ def test_labels_only_ever_narrow_the_zones():
     fields = of_fields(1)
     found = zones(*fields)
     said, label, field, _ = of_fields(2, 300)
-    assert narrowed(found, np.where(label == 1, 0.999, 0.001), label, field) == found
-    assert narrowed(found, said[:50], label[:50], field[:50]) == found  # too few to see anything
-    wrong = narrowed(found, np.where(np.arange(len(label)) % 20 == 0, 1.0 - said, said), label, field)
+    assert zones(*fields, (np.where(label == 1, 0.999, 0.001), label, field)) == found
+    assert zones(*fields, (said[:50], label[:50], field[:50])) == found  # too few to see anything
+    wrong = zones(*fields, (np.where(np.arange(len(label)) % 20 == 0, 1.0 - said, said), label, field))
     assert (wrong.reject_below, wrong.fast_above) == (0.0, 1.0)
-    harder = narrowed(found, *of_fields(2, 300, harder=1.5)[:3])
+    harder = zones(*fields, of_fields(2, 300, harder=1.5)[:3])
     assert harder.fast_above > found.fast_above
     assert harder.reject_below <= found.reject_below
-    assert narrowed(Zones(0.0, 1.0), said, label, field) == Zones(0.0, 1.0)
+
+
+def test_zones_that_labels_narrow_hold_the_budgets_of_fields_too():
+    """Of the fields the bogus that score high score highest, of the labels in the middle."""
+    random = np.random.default_rng(0)
+    high = np.repeat((0.75, 0.98, 0.1), (3740, 260, 4000)) + random.uniform(-0.01, 0.01, 8000)
+    label = (np.arange(8000) < 3990).astype(int)
+    fields = (high, label, (np.arange(8000) % 80).astype(str), {})
+    middle = np.repeat((0.75, 0.98), 1500) + random.uniform(-0.01, 0.01, 3000)
+    labels = (middle, (np.arange(3000) >= 150).astype(int), (np.arange(3000) % 60).astype(str))
+    found, both = zones(*fields), zones(*fields, labels)
+    assert found.fast_above < 0.74
+    assert np.mean(label[high >= 0.96] == 0) > 0.03
+    assert both.fast_above == 1.0  # not .96, where of the labels alone hardly any is wrong
+    assert both.reject_below <= found.reject_below
 
 
 @pytest.fixture(scope="module")
