@@ -28,7 +28,7 @@ from core.line_words import STREAK_ANGLE, STREAK_LENGTH
 from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.calibration.calibrators import MastersFor, masters_of, served
-from pipeline.classify.unet_input import Planes, frame_input
+from pipeline.classify.unet_input import CHANNELS, Planes, frame_input
 from pipeline.frame import Difference as Subtracted
 from pipeline.frame import FrameRefused
 from pipeline.process import subtract_again
@@ -37,6 +37,7 @@ from pipeline.training import field_cache
 from pipeline.training.agreed_candidates import AgreedCandidate, agreed_candidates
 from pipeline.training.examples import LABELLED
 from pipeline.training.field_cache import CachedField
+from pipeline.training.fields import UNTOLD
 from pipeline.training.holding_out import held_out
 from pipeline.training.label_classes import Mark, told_classes
 
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 
 WINDOW_PX = 256
 INNER_PX = 96  # a label so near the middle of a window needs none of its own
-VERSION = 1  # of what a window holds
+VERSION = 2  # of what a window holds
 
 Report = Callable[[int, int, str], None]
 
@@ -250,7 +251,10 @@ def _window(
     planes: Planes,
     difference: Subtracted,
 ) -> CachedField:
-    """What a window holds: its labels are those near its middle, so that each is in one window."""
+    """What a window holds: its labels are those near its middle, so that each is in one window.
+
+    Beyond the sides of a frame that is smaller all is masked: patches are of one size.
+    """
     x_low, y_low = (
         int(np.clip(round(at) - WINDOW_PX // 2, 0, max(length - WINDOW_PX, 0)))
         for at, length in zip(middle, planes.shape[:0:-1], strict=True)
@@ -265,10 +269,17 @@ def _window(
     fwhm = max(difference.psf.fwhm, 2.0)
     classes, told = told_classes(marks, difference.score[cut], difference.mask[cut] != 0, fwhm)
     places = [[mark.x, mark.y, mark.snr, mark.x, mark.y, mark.x, mark.y] for mark in told]
+    beyond = [(0, WINDOW_PX - length) for length in classes.shape]  # of a frame smaller than a window
     return CachedField(
         name=name,
-        planes=planes[(slice(None), *cut)].astype(np.float16),
-        classes=classes,
+        planes=np.stack(
+            [
+                np.pad(plane[cut], beyond, constant_values=number == CHANNELS - 1)  # masked
+                for number, plane in enumerate(planes)
+            ],
+            dtype=np.float16,
+        ),
+        classes=np.pad(classes, beyond, constant_values=UNTOLD),
         fwhm=float(difference.psf.fwhm),
         kinds=np.array(["real" if mark.label else "bogus" for mark in told], dtype="U16"),
         hosts=np.array([""] * len(told), dtype="U16"),

@@ -79,6 +79,25 @@ def test_only_pixels_at_labels_have_a_class_and_it_is_what_reviewers_say(night, 
     assert seen == 5
 
 
+def test_a_window_of_a_smaller_frame_is_as_large_and_masked_where_the_frame_ends(
+    night, tmp_path, monkeypatch
+):
+    store, settings = night
+    labelled(store)
+    plain = [field_cache.read(path) for path in windows_of(store, settings, tmp_path / "w").learnt]
+    monkeypatch.setattr(label_fields, "WINDOW_PX", 320)
+    found = [field_cache.read(path) for path in windows_of(store, settings, tmp_path / "larger").learnt]
+    for one, other in zip(found, plain, strict=True):
+        assert one.planes.shape == (5, 320, 320)
+        assert np.array_equal(one.planes[:, :256, :256], other.planes)
+        assert np.array_equal(one.classes[:256, :256], other.classes)
+        beyond = np.ones((320, 320), dtype=bool)
+        beyond[:256, :256] = False
+        assert (one.classes[beyond] == UNTOLD).all()
+        assert (one.planes[4, beyond] == 1).all()
+        assert not one.planes[:4, beyond].any()
+
+
 def test_each_window_is_made_once_and_a_training_that_was_stopped_has_the_same(night, tmp_path):
     store, settings = night
     labelled(store)
