@@ -60,6 +60,11 @@ class Mark:
     length: float = 0.0
     angle: float = 0.0
 
+    @property
+    def judged_as(self) -> str:
+        """``real`` or ``bogus``; ``trail`` of a bogus one that is light all the same."""
+        return "real" if self.label else "trail" if self.kind == Label.TRAIL else "bogus"
+
 
 def told_classes(
     marks: Sequence[Mark], score: Image, masked: Flags, fwhm: float

@@ -281,7 +281,7 @@ def _window(
         ),
         classes=np.pad(classes, beyond, constant_values=UNTOLD),
         fwhm=float(difference.psf.fwhm),
-        kinds=np.array(["real" if mark.label else "bogus" for mark in told], dtype="U16"),
+        kinds=np.array([mark.judged_as for mark in told], dtype="U16"),
         hosts=np.array([""] * len(told), dtype="U16"),
         places=np.array(places, dtype=np.float64).reshape(-1, len(field_cache.EVENT_COLUMNS)),
     )

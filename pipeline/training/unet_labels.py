@@ -16,6 +16,8 @@ from pipeline.training.measures import auc, ranking
 def judge(network: UNet, windows: Sequence[Path], report: Callable[[int], None]) -> dict[str, float]:
     """How many real and bogus are in some windows, and the area under the ROC curve of what it says of them.
 
+    Trails are neither: reviewers call them bogus, and it is to see them as light along a line.
+
     Parameters
     ----------
     network : UNet
@@ -35,8 +37,9 @@ def judge(network: UNet, windows: Sequence[Path], report: Callable[[int], None])
         made = read(path)
         x, y = made.places[:, 0], made.places[:, 1]
         maps = network.log_odds(made.planes.astype(np.float32))
-        odds.append(opinion(maps, x, y, max(made.fwhm, 1.5)))
-        real.append(made.kinds == "real")
+        judges = made.kinds != "trail"
+        odds.append(opinion(maps, x, y, max(made.fwhm, 1.5))[judges])
+        real.append(made.kinds[judges] == "real")
         report(done)
     is_real, said = np.concatenate(real), np.concatenate(odds)
     count = int(np.count_nonzero(is_real))

@@ -57,6 +57,8 @@ def test_light_along_a_line_is_a_streak_whoever_left_it_and_a_trail_without_a_co
         rows, columns = np.nonzero(classes != UNTOLD)
         assert np.ptp(rows) == pytest.approx(40.0, abs=4.0)
         assert np.ptp(columns) <= 4
+    kinds = [Mark(0.0, 0.0, 9.0, 0, kind).judged_as for kind in (Label.TRAIL, Label.ARTEFACT)]
+    assert kinds == ["trail", "bogus"]
     classes, told = painted(Mark(32.0, 32.0, 9.0, 0, Label.TRAIL))
     assert (told, places(classes)) == ([], set())
 

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from core.vocabulary import ExitCode  # noqa: E402
 from pipeline.classify.model_file import ModelRefused, read  # noqa: E402
 from pipeline.classify.unet import CLASSES, UNet  # noqa: E402
-from pipeline.training import field_cache, unet_made, unet_train  # noqa: E402
+from pipeline.training import field_cache, unet_labels, unet_made, unet_train  # noqa: E402
 from pipeline.training.ahead import ahead  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.field_cache import read as read_field  # noqa: E402
@@ -346,6 +346,14 @@ def test_a_model_keeps_of_which_labels_it_learnt_and_is_judged_by_others(whole, 
     assert model.description.trained["labels"] == {"learnt": 1}
     assert (made.metrics["labels_real"], made.metrics["labels_bogus"]) == (0, len(windows) - 1)
     assert {"labels_bogus_seen"} == {name for name in made.metrics if name.endswith(("seen", "auc"))}
+    trail = tmp_path / "trail.npz"
+    seen = read_field(windows[1])
+    field_cache.store(replace(seen, kinds=np.full(len(seen.kinds), "trail")), trail)
+    said, plain = (
+        unet_labels.judge(UNet(model), some, lambda _done: None)
+        for some in ([trail, *windows[2:]], windows[2:])
+    )
+    assert said == plain  # that it sees a trail is no mistake
     own = unet_made.publish(whole, SMALL, files[:4], [], [], 2.0, tmp_path / "own", has_own_frames=True)
     assert OBJECTS not in read(own.folder).arrays  # nobody knows what is agreed on in a user's own frames
 
