@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.calibration.calibrators import MastersFor, masters_of, served
 from pipeline.classify.unet_input import CHANNELS, Planes, frame_input
+from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import Difference as Subtracted
 from pipeline.frame import FrameRefused
 from pipeline.process import subtract_again
@@ -208,9 +211,10 @@ def _windows(
     middles = _middles(frame.candidates)
     begin = _name(frame, settings)
     paths = [folder / f"{begin}-{number}.npz" for number in range(len(middles))]
-    if all(path.exists() for path in paths):
+    if all(map(_is_whole, paths)):
         for path in paths:
-            path.touch()  # it is used: `pipeline.training.outdated`
+            with suppress(OSError):  # of another login
+                os.utime(path)  # it is used: `pipeline.training.outdated`
         return paths
     observation = frame.observation
     if not Path(observation.path).is_file() or not file_of(frame.reference.path, settings.home).is_file():
@@ -233,6 +237,14 @@ def _windows(
     for path, middle in zip(paths, middles, strict=True):
         field_cache.store(_window(path.stem, middle, frame.candidates, planes, difference), path)
     return paths
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        field_cache.kinds_of(path)
+    except DAMAGE:
+        return False
+    return True
 
 
 def _middles(candidates: Sequence[AgreedCandidate]) -> list[tuple[float, float]]:

@@ -108,6 +108,9 @@ def test_each_window_is_made_once_and_a_training_that_was_stopped_has_the_same(n
     again = windows_of(store, settings, tmp_path / "part")
     assert {path: path.stat().st_ino for path in before} == before
     assert field_cache.digest(again.learnt) == field_cache.digest(whole.learnt)
+    again.learnt[0].write_bytes(b"")  # what is damaged is made anew
+    assert windows_of(store, settings, tmp_path / "part") == again
+    assert field_cache.digest(again.learnt) == field_cache.digest(whole.learnt)
     label_fields.keep(again, tmp_path / "kept.json")
     home = tmp_path / "home"
     shutil.copytree(tmp_path / "part", home / "training" / "labels")
