@@ -55,8 +55,9 @@ def _is_unused(path: Path) -> bool:
 def _needed(home: Path) -> set[str]:
     """Windows that a training which was stopped began with: verdicts may have changed since."""
     needed: set[str] = set()
-    for path in (home / TRAINING).glob("unet-*.json"):
-        if (found := label_fields.kept(path, home / TRAINING / WINDOWS)) is not None:
+    for checkpoint in (home / TRAINING).glob("unet-*.safetensors"):
+        begun = checkpoint.with_suffix(".json")
+        if (found := label_fields.kept(begun, home / TRAINING / WINDOWS)) is not None:
             needed.update(each.name for each in (*found.learnt, *found.held_out))
     return needed
 

@@ -125,6 +125,8 @@ def run(
         try:
             files = _training_fields(cache, real, wanted, settings, report, stopped)
             measured = _kept(cache, held[:METRIC_FIELDS], wanted.size, settings, report, stopped)
+            if not checkpoint.exists():
+                windows_of.unlink(missing_ok=True)  # of a training that nothing goes on with
             windows = _label_fields(home, windows_of, labels, settings, report, stopped)
         except Halted:
             recording.stopped("stopped while fields were made; the same command goes on from here")

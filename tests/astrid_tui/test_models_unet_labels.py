@@ -1,8 +1,9 @@
 """`astrid models train unet` learns of labelled frames, and goes on with the labels that it began with."""
 
+import json
 import os
 import signal
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,17 +33,29 @@ def astrid(template, monkeypatch, capsys) -> Command:
     return Command(monkeypatch, capsys.readouterr)
 
 
-def test_a_training_that_is_ended_goes_on_with_the_labels_that_it_began_with(
-    astrid: Command, template, monkeypatch
-) -> None:
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Ends a training after its first step, as long as it is entered."""
     from pipeline.training import unet_run
 
     train = unet_run.train
 
-    def interrupted(*arguments, **named):
+    def ended(*arguments, **named):
         os.kill(os.getpid(), signal.SIGTERM)
         return train(*arguments, **named)
 
+    @contextmanager
+    def within():
+        with monkeypatch.context() as patch:
+            patch.setattr(unet_run, "train", ended)
+            yield
+
+    return within
+
+
+def test_a_training_that_is_ended_goes_on_with_the_labels_that_it_began_with(
+    astrid: Command, template, interrupted
+) -> None:
     words = ("models", "train", "unet", *TINY, "--streak-free", 0, "--judged", 0)
     with closing(open_store(template.store.url)) as store:
         real, bogus, other, *_ = candidates(store)
@@ -51,8 +64,7 @@ def test_a_training_that_is_ended_goes_on_with_the_labels_that_it_began_with(
         whole = astrid.json(*words)
         assert whole["labels"]["learnt"] >= 2
         assert f"{whole['labels']['learnt']} labelled candidates were learnt from besides" in astrid.said
-        with monkeypatch.context() as patch:
-            patch.setattr(unet_run, "train", interrupted)
+        with interrupted():
             stopped = astrid.json(*words, code=ExitCode.INTERRUPTED)
         assert (stopped["digest"], stopped["labels"]) == (None, None)
         judge(store, other, Label.DIPOLE)
@@ -68,3 +80,20 @@ def test_a_training_that_is_ended_goes_on_with_the_labels_that_it_began_with(
     assert len({*others}) == 1
     assert first not in others
     assert not list((template.home / "training").glob("unet-*"))
+
+
+def test_a_training_that_begins_anew_learns_of_the_labels_of_now(
+    astrid: Command, template, interrupted
+) -> None:
+    words = ("models", "train", "unet", *TINY, "--seed", 2)
+    learnt = []
+    with closing(open_store(template.store.url)) as store:
+        for each in candidates(store)[-2:]:
+            judge(store, each, Label.DIPOLE)
+            with interrupted():
+                astrid.json(*words, code=ExitCode.INTERRUPTED)
+            (begun,) = (template.home / "training").glob("unet-*.json")
+            learnt.append(json.loads(begun.read_text())["told"]["learnt"])
+            begun.with_suffix(".safetensors").unlink()  # as is advised where it is of another training
+    assert learnt[1] == learnt[0] + 1
+    begun.unlink()

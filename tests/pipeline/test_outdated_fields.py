@@ -83,9 +83,10 @@ def test_windows_that_a_stopped_training_began_with_stay_as_long_as_it_can_go_on
         os.utime(path, (0.0, 0.0))
     begun = tmp_path / "training" / "unet-8-1-400x512-simulated-labels.json"
     label_fields.keep(LabelFields((learnt,), (judging,), (), (), {"learnt": 1}), begun)
+    begun.with_suffix(".safetensors").touch()
     assert remove_outdated(tmp_path, None) == 1000
     assert [learnt.exists(), judging.exists(), other.exists()] == [True, True, False]
-    begun.unlink()
+    begun.with_suffix(".safetensors").unlink()
     assert remove_outdated(tmp_path, None) == 2000
 
 
