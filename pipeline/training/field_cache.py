@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import AstridError
 from core.operations import memory
 from core.settings import Settings
 from core.unfinished import unfinished
@@ -27,6 +28,13 @@ from pipeline.training.fields import VERSION, Classes, TrainingField, field, tol
 
 MEMORY_SHARE = 0.1  # of the machine's, for fields that are learnt from
 EVENT_COLUMNS = ("x", "y", "snr", "x_begin", "y_begin", "x_end", "y_end")
+
+
+class FieldDamaged(AstridError):
+    """A kept field cannot be read: it says which, and what to do."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is damaged: remove it, and begin the training again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +139,7 @@ def read(path: Path) -> CachedField:
 
     Raises
     ------
-    ValueError
+    FieldDamaged
         It is no file of `write`.
     """
     try:
@@ -146,9 +154,9 @@ def read(path: Path) -> CachedField:
                 places=file["places"],
             )
     except DAMAGE as error:
-        raise ValueError(f"{path.name} is no training field: {error}") from error
+        raise FieldDamaged(path) from error
     if found.planes.ndim != 3 or found.planes.shape[1:] != found.classes.shape:
-        raise ValueError(f"{path.name} holds arrays that do not fit together")
+        raise FieldDamaged(path)
     return found
 
 
@@ -157,7 +165,7 @@ def digest(files: Sequence[Path]) -> str:
 
     Raises
     ------
-    ValueError
+    FieldDamaged
         One cannot be read.
     """
     made = hashlib.sha256()
@@ -177,12 +185,18 @@ def memory_for(files: Sequence[Path]) -> int:
 
 def name_of(path: Path) -> str:
     """The name of a field, without its pixels."""
-    with np.load(path, allow_pickle=False) as file:
-        return str(file["name"])
+    return str(_one(path, "name"))
 
 
 def kinds_of(path: Path) -> NDArray[np.str_]:
     """The kinds of a field's events, without its pixels."""
-    with np.load(path, allow_pickle=False) as file:
-        found: NDArray[np.str_] = file["kinds"]
-        return found
+    return _one(path, "kinds")
+
+
+def _one(path: Path, name: str) -> NDArray[Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found: NDArray[Any] = file[name]
+            return found
+    except DAMAGE as error:
+        raise FieldDamaged(path) from error

@@ -31,7 +31,6 @@ from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.calibration.calibrators import MastersFor, masters_of, served
 from pipeline.classify.unet_input import CHANNELS, Planes, frame_input
-from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import Difference as Subtracted
 from pipeline.frame import FrameRefused
 from pipeline.process import subtract_again
@@ -242,7 +241,7 @@ def _windows(
 def _is_whole(path: Path) -> bool:
     try:
         field_cache.kinds_of(path)
-    except DAMAGE:
+    except field_cache.FieldDamaged:
         return False
     return True
 

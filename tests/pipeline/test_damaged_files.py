@@ -18,6 +18,7 @@ from pipeline.frame import FrameRefused
 from pipeline.reference.reference_file import is_reference, read
 from pipeline.training import examples, field_cache
 from pipeline.training.examples import ExamplesError
+from pipeline.training.field_cache import FieldDamaged
 
 HITS = 150
 
@@ -44,7 +45,8 @@ def arrays() -> bytes:
     [
         (examples.read, ExamplesError),
         (score_file.read, TripletFileError),
-        (field_cache.read, ValueError),
+        (field_cache.read, FieldDamaged),
+        (field_cache.name_of, FieldDamaged),
         (lambda path: kept_masters.load(path.parent, path.stem), ()),
     ],
 )

@@ -148,7 +148,7 @@ def test_a_folder_of_fields_is_made_once_and_read_back(tmp_path, fields, monkeyp
 def test_a_file_that_is_no_field_is_refused(tmp_path, content):
     path = tmp_path / "field.npz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="no training field"):
+    with pytest.raises(field_cache.FieldDamaged, match=r"field\.npz is damaged: remove it"):
         field_cache.read(path)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import AstridError
 from core.models import trainings
 from core.settings import Settings
 from core.settings_sections import PowerSettings
@@ -94,5 +95,5 @@ def test_fields_are_known_by_what_they_hold_and_not_by_when_they_were_written(tm
     assert field_cache.digest(one) == field_cache.digest(two)
     assert field_cache.digest(one) != field_cache.digest(one[:1])
     one[0].write_bytes(one[0].read_bytes()[:-40])
-    with pytest.raises(ValueError, match="is no training field"):
+    with pytest.raises(AstridError, match="is damaged: remove it, and begin the training again"):
         field_cache.digest(one)
