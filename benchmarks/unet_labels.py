@@ -98,7 +98,9 @@ def main() -> None:
         made = run(settings["learnt"], wanted, out, lambda *_: None, lambda: False, learnt)
         assert made is not None
         network = UNet(read(made.folder, made.digest))
-        told[name] = unet_labels.judge(network, judged_by, lambda _done: None) | {"labels": made.labels}
+        told[name] = unet_labels.said_of(network, judged_by, lambda _done: None).metrics | {
+            "labels": made.labels
+        }
     print(json.dumps(told, indent=1))
 
 

@@ -96,7 +96,8 @@ def tell_weighed(training: Training) -> None:
         said.append(f"{told['unknown']} are left out because a member does not tell what it learnt of")
     if told["without_unet"]:
         said.append(
-            f"{told['without_unet']} count where the U-Net is silent: this one did not see their frames"
+            f"{told['without_unet']} count where the U-Net is silent: this one neither saw their frames nor "
+            "keeps what it says of them"
         )
     if told["is_too_few"]:
         said.append("they are of too few real or bogus objects, so fields alone weigh")

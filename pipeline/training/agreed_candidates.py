@@ -40,6 +40,8 @@ class AgreedCandidate:
         The label that was given.
     group, night, field, instrument : str
         As `pipeline.training.examples.Examples` has them.
+    row : int or None
+        The number of its cutouts, where it was asked for and it has any: `pipeline.training.label_examples`.
     """
 
     candidate: Candidate
@@ -51,6 +53,7 @@ class AgreedCandidate:
     night: str
     field: str
     instrument: str
+    row: int | None = None
 
 
 def agreed_candidates(

@@ -19,6 +19,7 @@ from core.settings_sections import ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
 from pipeline.classify.classify import SHOWN, log_odds_of
 from pipeline.classify.survey_cutouts import of_sources
+from pipeline.training import member_scores
 from pipeline.training.agreed_candidates import AgreedCandidate, agreed_candidates
 from pipeline.training.examples import LABELLED, UNKNOWN, Examples
 from pipeline.training.host_offset import FEATURE, within_reach
@@ -71,6 +72,17 @@ def scored_labels(
     return joined(parts) if parts else None
 
 
+def rows_of(candidates: Sequence[AgreedCandidate]) -> list[int | None]:
+    """The number of each one's cutouts, as a model keeps it; none of those without any.
+
+    It is that of the example which `of_labels` makes of it: `pipeline.training.member_scores.rows_of`.
+    """
+    unpacked = [_unpacked(each.pixels) for each in candidates]
+    rows = [_row(each, its) for each, its in zip(candidates, unpacked, strict=True) if its is not None]
+    numbers = iter(member_scores.rows_of(_examples(rows)).tolist() if rows else [])
+    return [None if its is None else next(numbers) for its in unpacked]
+
+
 def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
     """Examples of unknown nature of survey alerts with cutouts; what a survey says of them is no truth."""
     rows = []
@@ -105,21 +117,26 @@ def _rows(store: Store, page: Sequence[AgreedCandidate], network: str | None) ->
     for each in page:
         cutouts, candidate = _unpacked(each.pixels), each.candidate
         if cutouts is not None:
-            yield _Row(
-                cutouts,
-                each.label,
-                each.kind,
-                candidate.snr,
-                each.group,
-                each.night,
-                each.field,
-                candidate.filter or "",
-                each.instrument,
-                LABELLED,
-                candidate.source,
-                _host_offset(candidate),
-                log_odds_of(candidate.scores.get(UNET)) if candidate.id in saw else math.nan,
-            )
+            said = log_odds_of(candidate.scores.get(UNET)) if candidate.id in saw else math.nan
+            yield _row(each, cutouts, said)
+
+
+def _row(each: AgreedCandidate, cutouts: Cutouts, unet: float = math.nan) -> _Row:
+    return _Row(
+        cutouts,
+        each.label,
+        each.kind,
+        each.candidate.snr,
+        each.group,
+        each.night,
+        each.field,
+        each.candidate.filter or "",
+        each.instrument,
+        LABELLED,
+        each.candidate.source,
+        _host_offset(each.candidate),
+        unet,
+    )
 
 
 def _seen_by(session: Session, candidates: Sequence[Candidate], network: str) -> set[int]:

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,28 +26,23 @@ from core.database.store import Store
 from core.database.tables import Difference, Observation, Reference
 from core.frames.content import was_written_over
 from core.frames.references import file_of
-from core.line_words import STREAK_ANGLE, STREAK_LENGTH
 from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.calibration.calibrators import MastersFor, masters_of, served
-from pipeline.classify.unet_input import CHANNELS, Planes, frame_input
-from pipeline.frame import Difference as Subtracted
+from pipeline.classify.unet_input import frame_input
 from pipeline.frame import FrameRefused
 from pipeline.process import subtract_again
 from pipeline.reference.prepare import prepare
 from pipeline.training import field_cache
 from pipeline.training.agreed_candidates import AgreedCandidate, agreed_candidates
 from pipeline.training.examples import LABELLED
-from pipeline.training.field_cache import CachedField
-from pipeline.training.fields import UNTOLD
 from pipeline.training.holding_out import held_out
-from pipeline.training.label_classes import Mark, told_classes
+from pipeline.training.label_examples import rows_of
+from pipeline.training.label_window import WINDOW_PX, mark_of, middles, window
 
 log = logging.getLogger(__name__)
 
-WINDOW_PX = 256
-INNER_PX = 96  # a label so near the middle of a window needs none of its own
-VERSION = 2  # of what a window holds
+VERSION = 3  # of what a window holds
 
 Report = Callable[[int, int, str], None]
 
@@ -106,11 +101,12 @@ class _Rows:
 def labels_of(store: Store, settings: Settings) -> Labels:
     """What reviewers agree on, by frame."""
     pages = agreed_candidates(store, settings.review, settings.site)
-    every = [replace(each, pixels=None) for page in pages for each in page]  # the frames have them
     by_difference: dict[int, list[AgreedCandidate]] = {}
-    for each in every:
-        if each.candidate.difference_id is not None and each.candidate.x is not None:
-            by_difference.setdefault(each.candidate.difference_id, []).append(each)
+    agreed = 0
+    for page in pages:
+        agreed += len(page)
+        for key, each in _of_differences(page):
+            by_difference.setdefault(key, []).append(each)
     frames = []
     with store.read() as session:
         for key, candidates in sorted(by_difference.items()):
@@ -118,8 +114,20 @@ def labels_of(store: Store, settings: Settings) -> Labels:
             if observation is not None:
                 reference = session.get_one(Reference, difference.reference_id)
                 frames.append(LabelledFrame(observation, reference, tuple(candidates)))
-    alerts = len(every) - sum(len(each.candidates) for each in frames)
+    alerts = agreed - sum(len(each.candidates) for each in frames)
     return Labels(tuple(frames), alerts, masters_of(store, settings))
+
+
+def _of_differences(page: Sequence[AgreedCandidate]) -> Iterator[tuple[int, AgreedCandidate]]:
+    """Those in a difference, with its key; of their cutouts the number alone, for frames have the pixels."""
+    found = [
+        (key, each)
+        for each in page
+        if (key := each.candidate.difference_id) is not None and each.candidate.x is not None
+    ]
+    rows = rows_of([each for _, each in found])
+    for (key, each), row in zip(found, rows, strict=True):
+        yield key, replace(each, pixels=None, row=row)
 
 
 def make(
@@ -151,8 +159,11 @@ def make(
             counts["frames"] += told > 0
             counts["held_out" if is_held[number - 1] else "learnt"] += told
             counts["untold"] += len(frame.candidates) - told
-            files[is_held[number - 1]] += [path for path in found if len(field_cache.kinds_of(path))]
-            learnt += [] if is_held[number - 1] else frame.candidates
+            if is_held[number - 1]:
+                files[True] += found  # what is said of their labels is kept, whether these judge or not
+            else:
+                files[False] += [path for path in found if len(field_cache.kinds_of(path))]
+                learnt += frame.candidates
         report(number, len(labels.frames), "labelled frames")
         if stopped():
             return None
@@ -207,9 +218,9 @@ def _windows(
     folder: Path, frame: LabelledFrame, masters_for: MastersFor, settings: Settings
 ) -> list[Path] | str:
     """The files of a frame's windows, made where they are not there; or in a word why there are none."""
-    middles = _middles(frame.candidates)
+    places = middles(frame.candidates)
     begin = _name(frame, settings)
-    paths = [folder / f"{begin}-{number}.npz" for number in range(len(middles))]
+    paths = [folder / f"{begin}-{number}.npz" for number in range(len(places))]
     if all(map(_is_whole, paths)):
         for path in paths:
             with suppress(OSError):  # of another login
@@ -233,8 +244,8 @@ def _windows(
     except Exception:  # SEP raises no narrower type: the other frames go on
         log.exception("%s could not be subtracted again", observation.frame)
         return "refused"
-    for path, middle in zip(paths, middles, strict=True):
-        field_cache.store(_window(path.stem, middle, frame.candidates, planes, difference), path)
+    for path, middle in zip(paths, places, strict=True):
+        field_cache.store(window(path.stem, middle, frame.candidates, planes, difference), path)
     return paths
 
 
@@ -246,83 +257,9 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _middles(candidates: Sequence[AgreedCandidate]) -> list[tuple[float, float]]:
-    """Middles of windows such that each candidate is near one: (x, y)."""
-    found: list[tuple[float, float]] = []
-    for each in candidates:
-        if not any(_is_inner(each, middle) for middle in found):
-            found.append(_place(each))
-    return found
-
-
-def _window(
-    name: str,
-    middle: tuple[float, float],
-    candidates: Sequence[AgreedCandidate],
-    planes: Planes,
-    difference: Subtracted,
-) -> CachedField:
-    """What a window holds: its labels are those near its middle, so that each is in one window.
-
-    Beyond the sides of a frame that is smaller all is masked: patches are of one size.
-    """
-    x_low, y_low = (
-        int(np.clip(round(at) - WINDOW_PX // 2, 0, max(length - WINDOW_PX, 0)))
-        for at, length in zip(middle, planes.shape[:0:-1], strict=True)
-    )
-    cut = (slice(y_low, y_low + WINDOW_PX), slice(x_low, x_low + WINDOW_PX))
-    others = _middles(candidates)
-    marks = [
-        _mark(each, x_low, y_low)
-        for each in candidates
-        if next(other for other in others if _is_inner(each, other)) == middle
-    ]
-    fwhm = max(difference.psf.fwhm, 2.0)
-    classes, told = told_classes(marks, difference.score[cut], difference.mask[cut] != 0, fwhm)
-    places = [[mark.x, mark.y, mark.snr, mark.x, mark.y, mark.x, mark.y] for mark in told]
-    beyond = [(0, WINDOW_PX - length) for length in classes.shape]  # of a frame smaller than a window
-    return CachedField(
-        name=name,
-        planes=np.stack(
-            [
-                np.pad(plane[cut], beyond, constant_values=number == CHANNELS - 1)  # masked
-                for number, plane in enumerate(planes)
-            ],
-            dtype=np.float16,
-        ),
-        classes=np.pad(classes, beyond, constant_values=UNTOLD),
-        fwhm=float(difference.psf.fwhm),
-        kinds=np.array([mark.judged_as for mark in told], dtype="U16"),
-        hosts=np.array([""] * len(told), dtype="U16"),
-        places=np.array(places, dtype=np.float64).reshape(-1, len(field_cache.EVENT_COLUMNS)),
-    )
-
-
-def _mark(each: AgreedCandidate, x_low: int, y_low: int) -> Mark:
-    x, y = _place(each)
-    length, angle = (each.candidate.features.get(name) for name in (STREAK_LENGTH, STREAK_ANGLE))
-    return Mark(
-        x - x_low,
-        y - y_low,
-        each.candidate.snr,
-        each.label,
-        each.kind,
-        float(length or 0.0),
-        float(angle or 0.0),
-    )
-
-
-def _place(each: AgreedCandidate) -> tuple[float, float]:
-    return float(each.candidate.x or 0.0), float(each.candidate.y or 0.0)
-
-
-def _is_inner(each: AgreedCandidate, middle: tuple[float, float]) -> bool:
-    return max(abs(at - centre) for at, centre in zip(_place(each), middle, strict=True)) <= INNER_PX
-
-
 def _name(frame: LabelledFrame, settings: Settings) -> str:
     """The same for the same pixels, settings and labels alone."""
-    marks = [asdict(_mark(each, 0, 0)) for each in frame.candidates]
+    marks = [asdict(mark_of(each, 0, 0)) | {"row": each.row} for each in frame.candidates]
     observation, reference = frame.observation, frame.reference
     made_of = [
         observation.content, observation.extension, reference.content, settings.science_hash, WINDOW_PX, marks

@@ -4,7 +4,8 @@ What a model says of a label that it was trained on tells how well it remembers 
 the objects and nights that it was trained on (`pipeline.training.remembered`), what was said of labelled
 candidates while they were held out from it. A candidate is known by its pixels. Labels of which a member
 learnt and of which no such score is kept weigh nothing, and none does where a member does not tell all that
-it learnt of.
+it learnt of. A U-Net looks at frames, and cannot be asked of a cutout: of frames that another one saw it says
+what it kept, and else nothing.
 """
 
 from __future__ import annotations
@@ -73,9 +74,13 @@ def kept(examples: Examples, log_odds: Array) -> dict[str, NDArray[np.generic]]:
         By what neither learnt of them nor was calibrated by them.
     """
     ours = examples.source == LABELLED
-    rows = _rows(examples[ours])
+    return kept_by_row(rows_of(examples[ours]), log_odds[ours])
+
+
+def kept_by_row(rows: NDArray[np.int64], log_odds: Array) -> dict[str, NDArray[np.generic]]:
+    """As `kept`, of labelled candidates by the numbers of their pixels: `rows_of`."""
     _, first = np.unique(rows, return_index=True)
-    return {ROWS: rows[first], SAID: log_odds[ours][first].astype(np.float64)}
+    return {ROWS: rows[first], SAID: log_odds[first].astype(np.float64)}
 
 
 def kept_of_split(held: Examples, raw: Array) -> dict[str, NDArray[np.generic]]:
@@ -127,7 +132,9 @@ def weighable(
             unknown[:] = True
             continue
         apart = _kept_by(model, examples)
-        said[name] = np.where(knows, apart, said[name])
+        if name == UNET:  # what it knows does not hold what judged it, as it does of the others
+            apart[knows] = np.nan
+        said[name] = np.where(knows | np.isnan(said[name]), apart, said[name])
         learnt |= knows & np.isnan(apart)
     usable = ~learnt & ~unknown
     return Weighable(
@@ -166,12 +173,12 @@ def _kept_by(model: ModelFile, examples: Examples) -> Array:
     found = np.full(len(examples), np.nan)
     if not {ROWS, SAID} <= set(model.arrays) or not len(model.arrays[ROWS]):
         return found
-    rows, numbers = model.arrays[ROWS], _rows(examples)
+    rows, numbers = model.arrays[ROWS], rows_of(examples)
     place = np.minimum(np.searchsorted(rows, numbers), len(rows) - 1)
     return np.where(rows[place] == numbers, model.arrays[SAID][place], found)
 
 
-def _rows(examples: Examples) -> NDArray[np.int64]:
+def rows_of(examples: Examples) -> NDArray[np.int64]:
     """A number of each example's pixels, 48 bits: (n,)."""
     planes = [np.ascontiguousarray(getattr(examples, name)) for name in PLANES]
     digests = (hashlib.sha256(b"".join(each[i].tobytes() for each in planes)) for i in range(len(examples)))

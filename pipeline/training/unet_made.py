@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pipeline.classify.model_file import Calibration, Description, ModelFile, write
 from pipeline.classify.unet import ARCHITECTURE, CLASSES, STRIDE_PX, UNet
@@ -66,8 +67,9 @@ def publish(
 ) -> Made:
     """Export a training, choose its thresholds on held-out fields, and write it as a model.
 
-    It keeps of which objects and nights it learnt, so that no label of them judges it or weighs it. Of own
-    frames nobody knows what is agreed on in them: then it does not claim to tell all, and no label judges it.
+    It keeps of which objects and nights it learnt, so that no label of them judges it or weighs it, and what
+    it says of labels that were held out. Of own frames nobody knows what is agreed on in them: then it does
+    not claim to tell all, and no label judges it.
     """
     content = exported(state.averaged)
     plain = _description(options, state, files)
@@ -77,12 +79,15 @@ def publish(
     free = examine(network, streak_free)
     point, streak = point_threshold(found, false_alarms), streak_threshold(free)
     metrics = {**state.history[-1], **_counts(found, point, streak), **_streak_counts(free, streak)}
+    calibrated, apart = calibration(found), dict[str, NDArray[np.generic]]()
     if windows.held_out and not has_own_frames:
-        metrics |= unet_labels.judge(network, windows.held_out, on_window)
+        said = unet_labels.said_of(network, windows.held_out, on_window)
+        metrics |= said.metrics
+        apart = said.kept(calibrated)
     description = plain.model_copy(
         update={
             "config": {**plain.config, "point_threshold": point, "streak_threshold": streak},
-            "calibration": calibration(found),
+            "calibration": calibrated,
             "trained": {
                 **plain.trained,
                 "metrics": metrics,
@@ -97,7 +102,7 @@ def publish(
     arrays[NIGHTS] = numbers([*map(field_cache.name_of, files), *windows.nights])
     if not has_own_frames:
         arrays[OBJECTS] = numbers(windows.objects)
-    return Made(out, write(out, description, arrays, content), metrics)
+    return Made(out, write(out, description, {**arrays, **apart}, content), metrics)
 
 
 def _description(options: TrainOptions, state: Training, files: Sequence[Path]) -> Description:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from sqlmodel import col, select
 
@@ -24,13 +25,16 @@ from tests.chaos.nights import QUICK
 FRAMES = 2
 
 
-def processed(folder: Path) -> Settings:
-    """A night of `FRAMES` frames below a folder; whoever reviews there is believed alone."""
+def processed(folder: Path, **sections: Any) -> Settings:
+    """A night of `FRAMES` frames below a folder; whoever reviews there is believed alone.
+
+    It is searched without the U-Net, unless other sections of the settings are given.
+    """
     url = f"sqlite:///{folder / 'home' / 'astrid.db'}"
     settings = Settings.model_construct(
         home=folder / "home",
         store=StoreSettings(url=url),
-        **QUICK | {"review": ReviewSettings(votes=1)},
+        **QUICK | {"review": ReviewSettings(votes=1)} | sections,
     )
     settings.home.mkdir()
     night = simulate_night(folder / "frames", frames=FRAMES, size=256, seed=3, references=2)

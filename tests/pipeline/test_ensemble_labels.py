@@ -21,7 +21,7 @@ from pipeline.training.ensemble_train import at_even_odds, weigh
 from pipeline.training.ensemble_zones import zones
 from pipeline.training.examples import LABELLED, Examples, join
 from pipeline.training.label_examples import of_labels, scored_labels
-from pipeline.training.member_scores import SAID, Weighable, kept_of_split, weighable
+from pipeline.training.member_scores import SAID, Weighable, kept_by_row, kept_of_split, rows_of, weighable
 from pipeline.training.remembered import NIGHTS, OBJECTS, PREFIX, numbers
 from pipeline.training.scored_fields import Scored
 from pipeline.training.tree_train import TreeOptions
@@ -197,6 +197,23 @@ def test_what_a_unet_learnt_of_never_counts_and_what_was_held_out_from_it_does(t
     assert set(found["told"].examples.group) == set(labels.group) - set(first.group)
     assert found["told"].left_out == {"learnt": len(first), "unknown": 0}
     assert found["untold"].left_out == {"learnt": 0, "unknown": 24}
+
+
+def test_labels_of_before_a_unet_count_by_what_it_kept_of_them_and_none_that_it_knows_of_does(tmp_path):
+    labels = labelled(24, 9)
+    first = labels[labels.field == labels.field[0]]
+    shipped = read(SHIPPED["unet"].folder)
+    kept = kept_by_row(rows_of(labels[:12]), np.arange(12.0))
+    known = {OBJECTS: numbers(first.group), NIGHTS: numbers([])}  # since they were held out
+    about = shipped.description.model_copy(update={"trained": {}})
+    digest = write(tmp_path / "unet", about, {**shipped.arrays, **known, **kept}, shipped.network)
+    saw = np.where(np.arange(24) % 3 == 0, 50.0, np.nan)  # as their frames were processed
+    found = weighable(Scored(labels, saw), [], {"unet": (tmp_path / "unet", digest)}, digest)
+    assert found.left_out == {"learnt": 4, "unknown": 0}
+    assert found.examples.digest == labels[4:].digest
+    expected = np.where(np.arange(24) < 12, np.arange(24.0), np.nan)
+    assert np.array_equal(found.log_odds["unet"], np.where(np.isnan(saw), expected, saw)[4:], equal_nan=True)
+    assert found.told["without_unet"] == 8
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from core.database.store import Store, open_store
 from core.database.tables import Candidate, Observation, Reference
 from core.settings import Settings
 from core.vocabulary import Label
-from pipeline.training import field_cache, label_fields
+from pipeline.training import field_cache, label_fields, label_window
 from pipeline.training.agreed_candidates import AgreedCandidate
 from pipeline.training.fields import ARTEFACT, DARK, POINT, UNTOLD
 from pipeline.training.label_fields import LabelledFrame, held_frames
@@ -85,7 +85,7 @@ def test_a_window_of_a_smaller_frame_is_as_large_and_masked_where_the_frame_ends
     store, settings = night
     labelled(store)
     plain = [field_cache.read(path) for path in windows_of(store, settings, tmp_path / "w").learnt]
-    monkeypatch.setattr(label_fields, "WINDOW_PX", 320)
+    monkeypatch.setattr(label_window, "WINDOW_PX", 320)
     found = [field_cache.read(path) for path in windows_of(store, settings, tmp_path / "larger").learnt]
     for one, other in zip(found, plain, strict=True):
         assert one.planes.shape == (5, 320, 320)

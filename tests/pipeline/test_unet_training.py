@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from core.vocabulary import ExitCode  # noqa: E402
-from pipeline.classify.model_file import ModelRefused, read  # noqa: E402
+from pipeline.classify.model_file import Calibration, ModelRefused, read  # noqa: E402
 from pipeline.classify.unet import CLASSES, UNet  # noqa: E402
 from pipeline.training import field_cache, unet_labels, unet_made, unet_train  # noqa: E402
 from pipeline.training.ahead import ahead  # noqa: E402
@@ -20,6 +20,8 @@ from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.field_cache import read as read_field  # noqa: E402
 from pipeline.training.fields import ARTEFACT, UNTOLD  # noqa: E402
 from pipeline.training.label_fields import LabelFields  # noqa: E402
+from pipeline.training.label_window import LabelWindow  # noqa: E402
+from pipeline.training.member_scores import ROWS, SAID  # noqa: E402
 from pipeline.training.remembered import NIGHTS, OBJECTS, weights_of  # noqa: E402
 from pipeline.training.stopping import until_stopped  # noqa: E402
 from pipeline.training.unet_choice import (  # noqa: E402
@@ -164,10 +166,11 @@ def write_window(path, seed):
     planes[1, other : other + 6, beside : beside + 6] += 3.0  # which nobody judged
     planes[0, row : row + 6, column : column + 6] += 3.0
     classes[row : row + 6, column : column + 6] = ARTEFACT
+    place = [column + 2.5, row + 2.5]
     field_cache.store(
-        field_cache.CachedField(
+        LabelWindow(
             path.stem, planes.astype(np.float16), classes, 3.0, np.array(["bogus"]), np.array([""]),
-            np.array([[column + 2.5, row + 2.5, 9.0, 0, 0, 0, 0]]),
+            np.array([[*place, 9.0, 0, 0, 0, 0]]), np.array([seed]), np.array([place]),
         ),
         path,
     )  # fmt: skip
@@ -350,12 +353,34 @@ def test_a_model_keeps_of_which_labels_it_learnt_and_is_judged_by_others(whole, 
     seen = read_field(windows[1])
     field_cache.store(replace(seen, kinds=np.full(len(seen.kinds), "trail")), trail)
     said, plain = (
-        unet_labels.judge(UNet(model), some, lambda _done: None)
+        unet_labels.said_of(UNet(model), some, lambda _done: None)
         for some in ([trail, *windows[2:]], windows[2:])
     )
-    assert said == plain  # that it sees a trail is no mistake
-    own = unet_made.publish(whole, SMALL, files[:4], [], [], 2.0, tmp_path / "own", has_own_frames=True)
-    assert OBJECTS not in read(own.folder).arrays  # nobody knows what is agreed on in a user's own frames
+    assert said.metrics == plain.metrics  # that it sees a trail is no mistake
+    own = unet_made.publish(
+        whole, SMALL, files[:4], [], [], 2.0, tmp_path / "own", learnt, has_own_frames=True
+    )
+    # Nobody knows what is agreed on in a user's own frames.
+    assert not {OBJECTS, ROWS, SAID} & set(read(own.folder).arrays)
+
+
+def test_a_model_keeps_what_it_says_of_labels_that_were_held_out_and_of_no_others(
+    whole, files, windows, tmp_path, monkeypatch
+):
+    calibrated = Calibration(slope=0.5, offset=-1.0)
+    monkeypatch.setattr(unet_made, "calibration", lambda _found: calibrated)
+    held = LabelFields(tuple(windows[:1]), tuple(reversed(windows[1:])), (), (), {})
+    made = unet_made.publish(whole, SMALL, files[:4], [], [], 2.0, tmp_path / "told", held)
+    model = read(made.folder)
+    assert model.description.calibration == calibrated
+    assert model.arrays[ROWS].tolist() == [101, 102, 103, 104, 105]
+    for path, said in zip(windows[1:], model.arrays[SAID], strict=True):
+        window = read_field(path)
+        (x, y, *_), = window.places  # fmt: skip
+        near = UNet(model).log_odds(window.planes.astype(np.float32)).real[
+            round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3
+        ]  # fmt: skip
+        assert said == pytest.approx(0.5 * near.max() - 1.0)
 
 
 def same_arrays(one, other):

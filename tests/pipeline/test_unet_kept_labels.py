@@ -1,0 +1,50 @@
+"""What a U-Net keeps of held-out labels is what it would have said as their frames were processed."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from core.database.store import open_store
+from core.settings_sections import DetectSettings
+from core.vocabulary import Label
+from pipeline.classify.model_file import read, write
+from pipeline.classify.shipped import SHIPPED
+from pipeline.classify.unet import shipped
+from pipeline.training import label_fields, label_window
+from pipeline.training.label_examples import scored_labels
+from pipeline.training.member_scores import rows_of, weighable
+from pipeline.training.remembered import NIGHTS, OBJECTS, numbers
+from pipeline.training.unet_labels import said_of
+from tests.pipeline.labelled_night import candidates, judge, processed
+
+
+def test_labels_that_were_held_out_weigh_as_if_the_unet_had_seen_their_frames(tmp_path, monkeypatch):
+    monkeypatch.setattr(label_window, "WINDOW_PX", 192)  # less than a frame, so that places move
+    monkeypatch.setattr(label_window, "INNER_PX", 32)
+    monkeypatch.setattr(label_fields, "held_frames", lambda frames: [True] * len(frames))
+    settings = processed(tmp_path, detect=DetectSettings())
+    with closing(open_store(settings.store_url)) as store:
+        for number, each in enumerate(candidates(store)):
+            judge(store, each, Label.REAL if number % 2 else Label.TRAIL)  # of which no pixel is told
+        labels = label_fields.labels_of(store, settings)
+        seen_by = scored_labels(store, settings.review, None, SHIPPED["unet"].digest)
+        windows = label_fields.make(tmp_path / "w", labels, settings, lambda *_: None, lambda: False)
+        assert windows.told["untold"] > 0 < windows.told["held_out"]
+        assert (windows.learnt, windows.objects, windows.nights) == ((), (), ())
+
+        model = read(SHIPPED["unet"].folder)
+        kept = said_of(shipped(), windows.held_out, lambda _done: None).kept(model.description.calibration)
+        learnt = {OBJECTS: numbers(windows.objects), NIGHTS: numbers(windows.nights)}
+        about = model.description.model_copy(update={"trained": {}})
+        digest = write(tmp_path / "unet", about, {**learnt, **kept}, model.network)  # another version now
+        labelled = scored_labels(store, settings.review, None, digest)
+    agreed = [each for frame in labels.frames for each in frame.candidates]
+    assert sorted(each.row for each in agreed) == sorted(rows_of(labelled.examples).tolist())
+    assert np.isnan(labelled.unet).all()
+    found = weighable(labelled, [], {"unet": (tmp_path / "unet", digest)}, digest)
+    assert found.told["without_unet"] == 0
+    assert found.log_odds["unet"] == pytest.approx(seen_by.unet, abs=0.005)  # windows are kept as float16
+    assert np.ptp(found.log_odds["unet"]) > 1.0
