@@ -27,7 +27,7 @@ from pipeline.clock import StageClock, one_line
 from pipeline.engines.worker import WRITTEN_OVER
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused, PreparedReference
-from pipeline.known.field_stars import band_of
+from pipeline.known.bands import band_of
 from pipeline.measure import Measured, measure
 from pipeline.reference.prepare import prepare
 

@@ -9,8 +9,6 @@ is that of a source of colour 0 in the catalogue's system of magnitudes.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +22,7 @@ from core.epochs import J2000_MJD
 from core.objects.sky import separation_deg
 from core.vocabulary import COLOUR_TERM, MaskPlane
 from pipeline.frame import Frame, PsfModel, Stars
+from pipeline.known.bands import band_of
 from pipeline.known.colour_term import colour_of
 from pipeline.known.colour_term import fit as fitted
 from pipeline.known.reference_sources import enclosed
@@ -42,9 +41,6 @@ WIDE = 3.0  # radius of the one that tells how far the wings reach, in FWHM
 APERTURE = 1.5  # radius of the aperture that stars are measured in, in FWHM
 ALONE = 3.5  # in FWHM: no neighbour but those so much fainter
 NEGLIGIBLE_MAG = 4.0
-NO_FILTER = {"", "clear", "c", "cl", "open", "none", "no", "l", "lum", "luminance", "white", "w", "empty"}
-SLOAN = re.compile(r"(?:sdss|sloan|ps1?|panstarrs|des|decam|ztf|lsst|skymapper|hsc)?[-_ .]?([ugrizy])[psi']?")
-JOHNSON = re.compile(r"(bessell?|johnson|cousins|harris)?[-_ .]?([UBVRI])c?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,33 +191,6 @@ def compare(
             )
         found.append((astrometry.n_stars, FieldStars(astrometry, zeropoint)))
     return max(found, key=lambda each: (each[1].zeropoint is not None, each[0]), default=(0, FieldStars()))[1]
-
-
-def band_of(name: str | None, bands: Sequence[str]) -> str | None:
-    """The band of a catalogue that a filter is: by name, or its main one for a frame without a filter.
-
-    Upper and lower case are different bands: R is Cousins', r is Sloan's.
-    """
-    plain = (name or "").strip()
-    if plain in bands:
-        return plain
-    if plain.lower() in NO_FILTER:
-        return bands[0] if bands and bands[0] != "mag" else None
-    if (match := SLOAN.fullmatch(_sloan_words(plain))) and match[1] in bands:
-        return match[1]
-    if (match := JOHNSON.fullmatch(plain)) and match[2].upper() in bands:
-        system, letter = match.groups()
-        if system or letter not in "uri":  # which alone are Sloan's
-            return letter.upper()
-    # Such as "g DECam SDSS", "r.MP9602" and "r'_SDSS 618_148"; H-alpha is no H, and g-r a colour.
-    first = re.match(r"([A-Za-z])'?[-_ .](?!alpha|beta|[A-Za-z]$)", plain, re.IGNORECASE)
-    return first[1] if first and first[1] in bands else None
-
-
-def _sloan_words(name: str) -> str:
-    """A filter's name with the survey's part in lower case and its own letter as it is."""
-    head, letter = re.fullmatch(r"(.*?)([A-Za-z]?[psi']?)", name, re.DOTALL).groups()  # type: ignore[union-attr]
-    return f"{head.lower()}{letter if not head else letter.lower()}"
 
 
 def _in_frame(

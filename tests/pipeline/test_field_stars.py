@@ -16,8 +16,9 @@ from core.settings import Settings
 from core.settings_sections import QualitySettings
 from pipeline.clock import StageClock
 from pipeline.frame import Frame, FrameRefused
+from pipeline.known.bands import band_of
 from pipeline.known.colour_term import colour_of
-from pipeline.known.field_stars import band_of, compare, moffat_share
+from pipeline.known.field_stars import compare, moffat_share
 from pipeline.measure import measure_calibrated
 from pipeline.reference.prepare import calibrated, prepare_image
 from pipeline.reference.reference_file import ReferenceImage, read
