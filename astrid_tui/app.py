@@ -30,12 +30,13 @@ from astrid_tui.early import read_early
 from astrid_tui.ending import Ending
 from astrid_tui.opening import opened_up
 from astrid_tui.picturing import Picturing
+from astrid_tui.remembering import Remembering
 from astrid_tui.screens_app import ScreensApp
 from astrid_tui.watching import Watching
 from core.charset import charset_of
 from core.text import SafeText, safe_text
 from core.vocabulary import ExitCode
-from screens.action import SCREENS, Where
+from screens.action import Where
 from screens.actions import Registry
 from screens.frame.actions import SCREEN_PREFIX, THEME_PREFIX
 from screens.frame.base import FrameScreen
@@ -56,7 +57,6 @@ from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from core.operations.headline import Headline
-    from screens.frame.memory import Memory
     from screens.frame.opened import Opened
     from screens.frame.opening import Opening
 
@@ -123,8 +123,7 @@ class Console(ScreensApp):
         self._is_led = at_review  # to a screen, whichever was left last
         self._watching = Watching(self)
         self._line = CommandLine(self)
-        self._remembered: Memory | None = None
-        self._chosen_theme: str | None = None
+        self._remembering = Remembering(self)
         self._crash = Crash()
         self._ending = Ending(self)
         self._picturing = Picturing(self)
@@ -142,8 +141,7 @@ class Console(ScreensApp):
             screen = ReviewScreen(self._guard)  # type: ignore[assignment]
         else:
             screen = getattr(import_module(f"screens.{where.value}.screen"), _CLASSES[where])()
-        if self._remembered is not None:
-            screen.recall(self._remembered.screens.get(where.value, {}))
+        self._remembering.recall(screen)
         return screen
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -188,17 +186,16 @@ class Console(ScreensApp):
 
     def _take(self, opening: "Opening") -> None:
         self.opened, self.registry = opening.opened, opening.registry
-        self._remembered = opening.memory
+        self._remembering.begin(opening.memory)
         settings = opening.opened.settings
         self._crash.folder = settings.home / "logs"
         self.clock = Clock(settings.console.clock, *settings.site.position[1:])
-        self._chosen_theme = opening.memory.theme if opening.memory.theme in THEMES else None
-        self.theme = self._chosen_theme or settings.review.theme
+        self.theme = self._remembering.theme or settings.review.theme
         self._picturing.begin(settings.review.drawing)
         for screen in self._made():
-            screen.recall(opening.memory.screens.get(screen.WHERE.value, {}))
-        if not self._is_led and opening.memory.screen in set(SCREENS) - {Where.REVIEW.value}:
-            self._switch(Where(opening.memory.screen))
+            self._remembering.recall(screen)
+        if not self._is_led and (left := self._remembering.elsewhere) is not None:
+            self._switch(left)
 
     @property
     def headline(self) -> "Headline | None":
@@ -213,24 +210,9 @@ class Console(ScreensApp):
         """Show for a while how the Prefect server warms up: a run was started that would use it."""
         self._watching.warm_up()
 
-    # -- memory ------------------------------------------------------------------------------------
-
     def save(self) -> None:
         """Keep where one is, if that changed."""
-        from screens.frame.memory import Memory
-
-        if self.opened is None or self.read_only or not self.opened.settings.console.resume:
-            return
-        before = dict(self._remembered.screens) if self._remembered else {}
-        now = {screen.WHERE.value: screen.remembered() for screen in self._made()}
-        memory = Memory(self.here.WHERE.value, self._chosen_theme, before | now)
-        if memory == self._remembered:
-            return
-        try:
-            memory.write(self.opened.settings.home, self.opened.reviewer)
-        except OSError as error:
-            self.here.say(f"where you are cannot be kept: {error.strerror}", Tone.WARN)
-        self._remembered = memory
+        self._remembering.save(self._made())
 
     # -- actions and commands ----------------------------------------------------------------------
 
@@ -252,7 +234,7 @@ class Console(ScreensApp):
 
     def choose_theme(self, name: str) -> None:
         """Change the theme, now and for the next console."""
-        self.theme = self._chosen_theme = name
+        self.theme = self._remembering.theme = name
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """The command palette: all that can be typed, by what it does."""
