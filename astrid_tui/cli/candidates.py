@@ -12,15 +12,10 @@ from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.completion import candidate_numbers, candidate_orders, candidate_words, export_formats
 from astrid_tui.cli.curves import number
 from astrid_tui.cli.invocation import (
-    STANDARD_OUTPUT,
     FilterOption,
-    ForceOption,
     JsonOption,
     blind_to,
-    check_output,
     expanded_filter,
-    output_bytes,
-    output_stream,
     person_of,
     print_json,
     print_table,
@@ -30,6 +25,13 @@ from astrid_tui.cli.invocation import (
     settings_of,
     storable,
     store_of,
+)
+from astrid_tui.cli.output_files import (
+    STANDARD_OUTPUT,
+    ForceOption,
+    check_output,
+    output_bytes,
+    output_stream,
 )
 from astrid_tui.cli.past import past_words
 from astrid_tui.cli.places import candidate_given

@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from astrid_tui.cli.invocation import (
-    ForceOption,
-    JsonOption,
-    check_output,
-    print_json,
-    print_text,
-    settings_of,
-    store_of,
-    writing_to,
-)
+from astrid_tui.cli.invocation import JsonOption, print_json, print_text, settings_of, store_of
 from astrid_tui.cli.objects import ObjectArgument
+from astrid_tui.cli.output_files import ForceOption, check_output, writing_to
 from astrid_tui.cli.show import Drawing, mode, screen
 from core.epochs import mjd_of
 

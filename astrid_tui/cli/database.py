@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from astrid_tui.cli.invocation import (
-    ForceOption,
     JsonOption,
-    check_output,
     confirm,
     must_write,
     print_json,
@@ -20,8 +18,8 @@ from astrid_tui.cli.invocation import (
     remark,
     settings_of,
     store_of,
-    writing_to,
 )
+from astrid_tui.cli.output_files import ForceOption, check_output, writing_to
 from core.errors import AstridError
 from core.text import size_told
 from core.vocabulary import ExitCode

@@ -7,18 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from astrid_tui.cli.invocation import (
-    ForceOption,
-    JsonOption,
-    check_output,
-    print_json,
-    print_table,
-    print_text,
-    remark,
-    settings_of,
-    writing_to,
-)
+from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, remark, settings_of
 from astrid_tui.cli.models_use import models_in_use
+from astrid_tui.cli.output_files import ForceOption, check_output, writing_to
 from core.vocabulary import ExitCode
 
 COLUMNS: tuple[tuple[str, str, int | None], ...] = (

@@ -14,10 +14,7 @@ from astrid_tui.cli.completion import place_words
 from astrid_tui.cli.curves import FORMS, flux_cells, mag_cells, number
 from astrid_tui.cli.dates import mjd_from, moment_of
 from astrid_tui.cli.invocation import (
-    ForceOption,
     JsonOption,
-    check_output,
-    output_stream,
     print_json,
     print_table,
     print_text,
@@ -27,6 +24,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from astrid_tui.cli.output_files import ForceOption, check_output, output_stream
 from astrid_tui.cli.places import place_given
 from core.text import counted
 from core.vocabulary import ExitCode

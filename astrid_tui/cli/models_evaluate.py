@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import (
-    ForceOption,
     JsonOption,
-    check_output,
     is_read_only,
-    output_bytes,
     print_json,
     print_table,
     print_text,
@@ -25,7 +22,16 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from astrid_tui.cli.models_judged import (
+    UNET,
+    candidates_of,
+    in_their_places,
+    names_of,
+    numbers,
+    see_that_there_are,
+)
 from astrid_tui.cli.models_prevalence import NIGHT, night_share, print_night, shares
+from astrid_tui.cli.output_files import ForceOption, check_output, output_bytes
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -39,8 +45,6 @@ if TYPE_CHECKING:
 FIELDS = 12
 MOST_FIELDS = 1000
 FIELD_PX = 512
-MOST_DIGITS = 9
-UNET = "unet"
 
 
 class Together(StrEnum):
@@ -122,14 +126,14 @@ def evaluate(
     from core.errors import AstridError
     from pipeline.training import evaluate as room
 
-    _usage(models)
+    see_that_there_are(models)
     by_hand = shares(prevalence)
     read = (examples, own_kind, *(trained_on or ()))
     check_output(output, force=force, inputs=read, endings=(".png",))
     night = night_share(context) if NIGHT in (prevalence or ()) else None
-    found = _models(context, folder, _numbers(version))
-    names, shown = _names(models)
-    candidates, network = _candidates(found, names, whole_frames=examples is None)
+    found = in_their_places(context, folder, numbers(version))
+    names, shown = names_of(models)
+    candidates, network = candidates_of(found, names, whole_frames=examples is None)
     whole: dict[str, NDArray[Any]] = {}
     if examples is not None:
         judged_by = _read(examples)
@@ -202,16 +206,6 @@ def _kept(context: typer.Context, evaluation: Evaluation, title: str, digest: st
     return found
 
 
-def _usage(models: Sequence[str] | None) -> None:
-    from core.models.names import NAMES
-
-    for name in models or ():
-        if name not in NAMES:
-            raise typer.BadParameter(
-                f"{name} is no model; there are {', '.join(NAMES)}", param_hint="--models"
-            )
-
-
 def _print(title: str, evaluation: Evaluation, gap: dict[str, dict[str, float | None]] | None) -> None:
     from pipeline.training.scorecard_text import lines, table
 
@@ -252,98 +246,6 @@ def _read(path: Path) -> Examples:
     from pipeline.training.examples import read
 
     return read(path)
-
-
-def _numbers(given: Sequence[str] | None) -> dict[str, int]:
-    """The versions that were asked for, by model."""
-    from core.models.names import NAMES
-
-    found: dict[str, int] = {}
-    for each in given or ():
-        name, _, number = each.partition("=")
-        if name not in NAMES or not number.isdecimal() or len(number) > MOST_DIGITS:
-            raise typer.BadParameter(
-                f"'{each}' is no version; one is told like tree=2, of {', '.join(NAMES)}",
-                param_hint="--version",
-            )
-        found[name] = int(number)
-    return found
-
-
-def _models(
-    context: typer.Context, folders: Sequence[Path] | None, numbers: Mapping[str, int]
-) -> dict[str, tuple[Path, str | None]]:
-    """The models in use, with given versions and folders in their places."""
-    from core.database.store_errors import StoreMissing
-    from core.models.names import NAMES
-    from core.models.versions import SHIPPED
-    from pipeline.classify.chosen import chosen, of_version, shipped_folder
-    from pipeline.classify.model_file import read
-
-    found: dict[str, tuple[Path, str | None]]
-    try:
-        with closing(store_of(context, read_only=True)) as store:
-            found = chosen(store, settings_of(context))
-            for name, number in numbers.items():
-                found[name] = of_version(store, settings_of(context), name, number)
-    except StoreMissing:
-        if any(number != SHIPPED for number in numbers.values()):
-            raise
-        # Those that AstrID came with need none.
-        found = {name: (shipped_folder(name), None) for name in NAMES if shipped_folder(name).is_dir()}
-    for each in folders or ():
-        found[read(each).description.kind] = (each, None)
-    return found
-
-
-def _names(models: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """What is to score, and what of it is shown.
-
-    The tree is never left out, and where the ensemble is judged all that it weighs score too.
-    """
-    from pipeline.training.evaluate import ENSEMBLE, ORDER
-
-    asked = list(dict.fromkeys(models or ORDER))
-    shown = [name for name in ORDER if name in asked or name == "tree"]
-    shown += [name for name in asked if name not in ORDER]
-    members = [name for name in ORDER if name not in shown] if ENSEMBLE in asked else []
-    return sorted([*shown, *members], key=lambda name: name == ENSEMBLE), shown
-
-
-def _candidates(
-    found: dict[str, tuple[Path, str | None]], names: Sequence[str], *, whole_frames: bool
-) -> tuple[list[Candidate], UNet | None]:
-    """Models that are read, and the U-Net where there are whole frames for it to see."""
-    from core.models.members import OF_FRAMES
-    from pipeline.training.evaluate import ready, with_members
-
-    candidates = ready(found, names)
-    network = None
-    if whole_frames and UNET in names:
-        candidates, network = _with_network(candidates, found)
-    return with_members(candidates, silent=() if whole_frames else OF_FRAMES), network
-
-
-def _with_network(
-    candidates: list[Candidate], found: dict[str, tuple[Path, str | None]]
-) -> tuple[list[Candidate], UNet | None]:
-    """The U-Net in use beside the models to judge; none, and why, where it is refused."""
-    from dataclasses import replace
-
-    from pipeline.classify.model_file import ModelRefused, read
-    from pipeline.classify.unet import UNet
-
-    why_not, model, network = "there is no version of it", None, None
-    try:
-        if UNET in found:
-            model = read(*found[UNET])
-            network = UNet(model)
-    except ModelRefused as refusal:
-        why_not, model = str(refusal), None
-    changed = [
-        replace(each, model=model, why_not=why_not) if each.name == UNET else each for each in candidates
-    ]
-    return changed, network
 
 
 def _evaluated(

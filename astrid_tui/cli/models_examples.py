@@ -8,16 +8,8 @@ from typing import Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import (
-    ForceOption,
-    JsonOption,
-    check_output,
-    print_json,
-    print_text,
-    settings_of,
-    store_of,
-    writing_to,
-)
+from astrid_tui.cli.invocation import JsonOption, print_json, print_text, settings_of, store_of
+from astrid_tui.cli.output_files import ForceOption, check_output, writing_to
 
 
 def add_to(app: typer.Typer) -> None:

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import (
-    ForceOption,
     JsonOption,
-    check_output,
-    output_stream,
     print_json,
     print_table,
     print_text,
@@ -22,6 +19,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
 )
 from astrid_tui.cli.models_use import models_in_use
+from astrid_tui.cli.output_files import ForceOption, check_output, output_stream
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:

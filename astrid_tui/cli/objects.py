@@ -13,18 +13,16 @@ from astrid_tui.cli.completion import object_words
 from astrid_tui.cli.curves import FORMS, flux_cells, mag_cells, number
 from astrid_tui.cli.invocation import (
     FilterOption,
-    ForceOption,
     JsonOption,
     blind_to,
-    check_output,
     expanded_filter,
-    output_stream,
     print_json,
     print_table,
     print_text,
     remark,
     store_of,
 )
+from astrid_tui.cli.output_files import ForceOption, check_output, output_stream
 from astrid_tui.cli.past import past_words
 from core.text import counted
 

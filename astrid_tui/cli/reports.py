@@ -9,16 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import (
-    ForceOption,
     JsonOption,
-    check_output,
     expanded_filter,
-    output_stream,
     print_json,
     print_text,
     settings_of,
     store_of,
 )
+from astrid_tui.cli.output_files import ForceOption, check_output, output_stream
 from core.text import counted
 from core.vocabulary import ExitCode
 
