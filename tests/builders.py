@@ -6,9 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 
+from core.database import migrations
 from core.database.migrations import upgrade
-from core.database.store import Store, open_store
+from core.database.store import HEAD, Store, open_store
 from core.database.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, Reference, SkyObject
 from core.review.cutouts import Cutouts, pack
 
@@ -39,6 +41,19 @@ def empty_store() -> bytes:
         path = Path(folder) / "astrid.db"
         upgrade(f"sqlite:///{path}")
         return path.read_bytes()
+
+
+def stores_copied(patch: pytest.MonkeyPatch) -> None:
+    """Let a store that a command makes in a new file be a copy of the empty one."""
+
+    def copied(url: str, version: str = "head") -> tuple[str | None, str | None]:
+        path = Path(url.removeprefix("sqlite:///"))
+        if not url.startswith("sqlite:///") or path.exists() or not path.parent.is_dir():
+            return upgrade(url, version)
+        path.write_bytes(empty_store())
+        return None, HEAD
+
+    patch.setattr(migrations, "upgrade", copied)
 
 
 def make_store(folder: Path) -> tuple[Store, str]:

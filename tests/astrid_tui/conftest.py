@@ -6,6 +6,13 @@ import pytest
 
 from tests.astrid_tui.command import Command
 from tests.astrid_tui.mosaics import CHIPS, SIDE
+from tests.builders import stores_copied
+
+
+@pytest.fixture(autouse=True)
+def _stores_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How stores are made is tested elsewhere."""
+    stores_copied(monkeypatch)
 
 
 @pytest.fixture(scope="module")

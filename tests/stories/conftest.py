@@ -11,7 +11,7 @@ from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
 from core.database.store import Store
-from tests.builders import make_night
+from tests.builders import make_night, stores_copied
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,12 @@ def _styles_parsed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stylesheet, "_parse_rules", parse_once)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _stores_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How stores are made is tested elsewhere."""
+    stores_copied(monkeypatch)
 
 
 @pytest.fixture
