@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -27,83 +23,18 @@ from core.database.store_errors import StoreAway, StoreMissing
 from core.database.tables import Candidate, Difference, Observation, Run, StageRun
 from core.frames import queue, references
 from core.frames.observations import register
-from core.frames.outcome import FrameOutcome, ObservationFacts, ReferenceFacts
+from core.frames.outcome import FrameOutcome
 from core.operations import runs
 from core.operations.standing import of_intake
 from core.settings import Settings
-from core.settings_sections import QueueSettings, StoreSettings
+from core.settings_sections import QueueSettings
 from pipeline.energy.meter import EnergyMeter
 from pipeline.energy.readings import Counter
 from pipeline.engines.local import RunSummary, run
-from pipeline.engines.signals import TERMINALS, held_back
 from pipeline.engines.worker import LOST, FrameEvent
 from pipeline.intake.ingest import examine
-from pipeline.reference.references import from_frames
-from pipeline.simulate import simulate_night
-from tests.chaos.nights import QUICK
 from tests.chaos.processes import eventually
-from tests.forks import FORKS, begin
-
-FRAMES = 4
-
-
-@dataclass(frozen=True)
-class Night:
-    """Small frames of one field, and the reference for them."""
-
-    home: Path
-    frames: list[ObservationFacts]
-    reference: ReferenceFacts
-
-    def settings(self, url: str) -> Settings:
-        return Settings.model_construct(home=self.home, store=StoreSettings(url=url), **QUICK)
-
-
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    folder = tmp_path_factory.mktemp("night")
-    settings = Settings.model_construct(home=folder / "home")
-    paths = simulate_night(folder / "frames", frames=FRAMES, size=256, seed=3, references=2)
-    facts, *_ = from_frames(paths.reference, settings)
-    frames = [each for path in paths.science for each in examine(path, settings)]
-    return Night(settings.home, frames, facts)
-
-
-@pytest.fixture
-def settings(night: Night, store: Store, store_url: str) -> Settings:
-    """A store with four frames in the queue and their reference."""
-    register(store, night.frames)
-    references.add(store, night.reference)
-    return night.settings(store_url)
-
-
-@pytest.fixture
-def on_sqlite(night: Night, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, Store]:
-    """The same on SQLite alone, for tests of processes, which are forked here: to spawn one takes seconds."""
-    begin()  # not by the run, which holds signals back as it starts workers
-    monkeypatch.setattr(pipeline.engines.local, "get_context", lambda _: FORKS)
-    register(sqlite_store, night.frames)
-    references.add(sqlite_store, night.reference)
-    return night.settings(f"sqlite:///{sqlite_store.url}"), sqlite_store
-
-
-def nothing(*_: object) -> FrameOutcome:
-    """Stands for the pipeline where a test is of the queue alone."""
-    return FrameOutcome("done")
-
-
-def rows(store: Store) -> list[Observation]:
-    with store.read() as session:
-        return list(session.exec(select(Observation).order_by(Observation.id)))
-
-
-def states(store: Store) -> list[str]:
-    return [row.state for row in rows(store)]
-
-
-def last_run(store: Store) -> Run:
-    with store.read() as session:
-        return session.exec(select(Run).order_by(Run.id.desc())).first()
+from tests.pipeline.local_engine.night import FRAMES, Night, last_run, nothing, rows, states
 
 
 def test_what_is_queued_is_done(settings: Settings, store: Store) -> None:
@@ -199,24 +130,6 @@ def test_no_more_processes_start_than_frames_are_due(
     summary = run(settings, workers=9, on_begin=lambda _: started != [0] or queue.requeue(store, keys[1:2]))
     assert (summary.counts, started) == ({"done": 2}, [0, 1])
     assert (run(settings, workers=9).counts, started) == ({}, [0, 1])
-
-
-def test_a_worker_that_is_killed_is_replaced_and_its_frame_done(on_sqlite: tuple[Settings, Store]) -> None:
-    settings, store = on_sqlite
-    killed = []
-
-    def kill(_: FrameEvent) -> None:
-        if not killed:
-            victim = active_children()[0]
-            killed.append(victim.pid)
-            victim.kill()
-
-    summary = run(settings, workers=2, on_event=kill)
-    assert killed
-    assert summary.state == "done"
-    assert states(store) == ["done"] * FRAMES
-    with store.read() as session:
-        assert len(session.exec(select(Difference)).all()) == FRAMES
 
 
 def test_a_limit_is_kept(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,59 +256,6 @@ def test_the_lease_is_renewed_while_a_frame_takes_long(
     assert ends == sorted(ends)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_finishes_the_frame_in_hand(
-    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
-) -> None:
-    def signalled(*_: object) -> FrameOutcome:
-        os.kill(os.getpid(), number)
-        return FrameOutcome("done")
-
-    before = signal.getsignal(number)
-    monkeypatch.setattr(pipeline.engines.worker, "process", signalled)
-    told: list[str] = []
-    summary = run(settings, on_stop=lambda: told.append("it is finished first"))
-    assert told == ["it is finished first"]
-    assert (summary.state, summary.counts) == ("interrupted", {"done": 1})
-    assert states(store) == ["done", "queued", "queued", "queued"]
-    assert last_run(store).state == "interrupted"
-    assert signal.getsignal(number) is before
-
-
-def test_a_second_signal_gives_the_frame_back(
-    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def signalled(*_: object) -> FrameOutcome:
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGTERM)
-        return FrameOutcome("done")
-
-    monkeypatch.setattr(pipeline.engines.worker, "process", signalled)
-    summary = run(settings)
-    assert (summary.state, summary.counts) == ("interrupted", {})
-    assert states(store) == ["queued"] * FRAMES
-    assert rows(store)[0].attempts == 0
-
-
-def test_an_interrupt_that_a_library_makes_another_error_of_gives_the_frame_back(
-    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def importing(*_: object) -> FrameOutcome:
-        try:
-            for _ in range(2):
-                os.kill(os.getpid(), signal.SIGTERM)
-        except KeyboardInterrupt:
-            return FrameOutcome("failed", "unet: ImportError: initialization failed")
-        raise AssertionError("the signals did not come")
-
-    monkeypatch.setattr(pipeline.engines.worker, "process", importing)
-    assert (run(settings).state, states(store)) == ("interrupted", ["queued"] * FRAMES)
-    assert rows(store)[0].attempts == 0
-    monkeypatch.setattr(pipeline.engines.worker, "process", lambda *_: FrameOutcome("failed", "it broke"))
-    assert run(settings, limit=1).state == "done"
-    assert rows(store)[0].attempts == 1
-
-
 def test_a_run_is_heard_of_between_its_frames_too(
     on_sqlite: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -408,24 +268,6 @@ def test_a_run_is_heard_of_between_its_frames_too(
         assert eventually(lambda: last_run(store).heartbeat_at > before)
 
     assert run(settings, on_event=is_heard_of_again).counts == {"done": FRAMES}
-
-
-def test_a_run_that_was_ended_by_another_takes_no_more_frames(
-    on_sqlite: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody would look after frames that it went on to take."""
-    settings, store = on_sqlite
-    monkeypatch.setattr(pipeline.engines.worker.Worker, "_outcome", nothing)
-    monkeypatch.setattr(pipeline.engines.heartbeat, "EVERY_S", 0.01)
-
-    def end_it(_: FrameEvent) -> None:
-        runs.finish(store, last_run(store).id or 0, "interrupted", reason="by hand")
-        assert eventually(lambda: not any(each.name == "heartbeat" for each in threading.enumerate()))
-
-    with pytest.raises(runs.RunRefused, match="run 1 was ended by another"):
-        run(settings, on_event=end_it)
-    assert states(store) == ["done"] + ["queued"] * (FRAMES - 1)
-    assert (last_run(store).state, last_run(store).reason) == ("interrupted", "by hand")
 
 
 def test_stages_are_charged_shares_of_a_machine_that_other_runs_work_on_too(
@@ -451,27 +293,6 @@ def test_stages_are_charged_shares_of_a_machine_that_other_runs_work_on_too(
             select(StageRun.run_id, func.min(StageRun.energy_j)).group_by(StageRun.run_id)
         ).all()
     assert dict(charged) == {beside + 1: 0.25, beside + 2: 1.0}
-
-
-def test_a_process_that_is_started_hears_nothing_of_the_terminal_before_it_can_tell() -> None:
-    """Ctrl-C goes to all processes of a terminal, also to a worker that still imports what it needs."""
-    ask = (
-        "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []) >= {signal.SIGINT, signal.SIGHUP})"
-    )
-    with held_back(TERMINALS):
-        told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
-    assert told.stdout == "True\n"
-    with pytest.raises(KeyboardInterrupt), held_back(TERMINALS):  # which is not lost for who started it
-        os.kill(os.getpid(), signal.SIGINT)
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
-
-
-def test_a_signal_stops_processes_too(on_sqlite: tuple[Settings, Store]) -> None:
-    settings, store = on_sqlite
-    summary = run(settings, workers=2, on_event=lambda _: os.kill(os.getpid(), signal.SIGTERM))
-    assert summary.state == "interrupted"
-    assert set(states(store)) <= {"done", "queued"}
-    assert active_children() == []
 
 
 def test_a_run_needs_a_store(night: Night, tmp_path: Path) -> None:
@@ -529,19 +350,6 @@ def test_a_damaged_file_that_is_whole_now_is_done_when_it_is_retried(
     assert states(sqlite_store) == ["dropped", "done"]
 
 
-def test_an_error_of_the_program_ends_the_run_as_failed(
-    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> FrameOutcome:
-        raise AssertionError("a mistake in the engine")
-
-    monkeypatch.setattr(pipeline.engines.worker, "process", broken)
-    with pytest.raises(AssertionError):
-        run(settings)
-    assert last_run(store).state == "failed"
-    assert states(store) == ["queued"] * FRAMES  # nothing stays leased
-
-
 def test_tracebacks_go_to_the_log_in_its_home(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -556,10 +364,3 @@ def test_tracebacks_go_to_the_log_in_its_home(
         text = (tmp_path / "home" / "logs" / "pipeline.log").read_text()
     assert "Traceback" in text
     assert "deep inside" in text
-
-
-@pytest.mark.parametrize(
-    ("code", "words"), [(-15, "was stopped by SIGTERM"), (1, "ended with exit code 1"), (-99, "signal 99")]
-)
-def test_how_a_worker_ended_is_told_in_words(code: int, words: str) -> None:
-    assert words in pipeline.engines.local.ended_how(code)
