@@ -4,86 +4,29 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from astropy.io import fits
-from astropy.table import Table
 
-from core.database.store import open_store
 from core.frames.outcome import FrameOutcome
 from core.magnitudes import magnitude
 from core.review.cutouts import unpack
-from core.settings import Settings
-from core.settings_sections import DepthSettings, QualitySettings, StoreSettings
-from pipeline.calibration.calibrators import masters_of
-from pipeline.calibration.masters import Masters
+from core.settings_sections import DepthSettings, QualitySettings
 from pipeline.classify.classify import best_of
 from pipeline.classify.shipped import SHIPPED
-from pipeline.detection.new_saturated import CAUSE
-from pipeline.files.fits_files import read_frame
-from pipeline.frame import FrameRefused, PreparedReference
-from pipeline.intake.ingest import examine
+from pipeline.frame import FrameRefused
 from pipeline.outcome_facts import KnownObject, limit_magnitude, match_radius_px
 from pipeline.process import measure_again, process
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import read
-from pipeline.reference.references import from_frames
-from pipeline.simulate import simulate_night
+from tests.pipeline.one_frame.case import Case
 
 STAGES = [
     *("read", "calibrate", "stars", "quality", "align", "subtract"),
     *("detect", "unet", "cutouts", "classify", "known", "forced", "record", "depth"),
 ]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One simulated frame and all that its way needs."""
-
-    path: Path
-    truth: Table  # of this frame
-    reference: PreparedReference
-    masters: Masters | None
-    settings: Settings
-
-    def process(self, **changes: object) -> FrameOutcome:
-        case = replace(self, **changes)
-        return process(case.path, 0, case.reference, case.masters, [], case.settings)
-
-
-@pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    from core.frames.observations import register
-
-    folder = tmp_path_factory.mktemp("night")
-    night = simulate_night(folder / "frames", frames=1, size=256, seed=3, references=2)
-    home = folder / "home"
-    settings = Settings.model_construct(home=home, store=StoreSettings(url=f"sqlite:///{home / 'astrid.db'}"))
-    store = open_store(settings.store_url, create=True)
-    for path in night.calibration:
-        register(store, examine(path, settings))
-    find = masters_of(store, settings)
-    facts, skipped, _ = from_frames(night.reference, settings, masters_for=find)
-    assert skipped == {}
-    raw = read_frame(night.science[0])
-    height, width = raw.data.shape
-    truth = Table.read(night.truth)
-    store.close()
-    return Case(
-        path=night.science[0],
-        truth=truth[truth["file"] == "science/science_001.fits"],
-        reference=replace(prepare_image(read(Path(facts.path)), settings), reference_id=7),
-        masters=find(raw.exposure, (height, width)),
-        settings=settings,
-    )
-
-
-@pytest.fixture(scope="module")
-def done(case: Case) -> FrameOutcome:
-    return case.process()
 
 
 def test_every_stage_is_recorded_in_order(done: FrameOutcome) -> None:
@@ -126,15 +69,6 @@ def test_the_record_of_the_frame_says_which_versions_scored_it(done: FrameOutcom
     told = {each.stage: each.reason for each in done.stages}["classify"]
     for name in ("realbogus", "tree"):
         assert f"{name} {SHIPPED[name].digest[:12]}" in told
-
-
-def test_a_version_that_is_refused_is_told_with_the_frame(case: Case, tmp_path: Path) -> None:
-    outcome = process(
-        case.path, 0, case.reference, case.masters, [], case.settings, models={"tree": (tmp_path, "0" * 64)}
-    )
-    assert outcome.state == "done"
-    assert "the tree that comes with AstrID scores instead" in outcome.reason
-    assert all("tree" in each.scores and "realbogus" not in each.scores for each in outcome.candidates)
 
 
 def test_magnitudes_need_a_zero_point(case: Case) -> None:
@@ -251,13 +185,6 @@ def empty_place(case: Case, done: FrameOutcome) -> tuple[float, float]:
     return max(places, key=lambda place: min(math.dist(place, other) for other in busy))
 
 
-def test_what_is_to_be_said_of_the_calibration_is_told(case: Case) -> None:
-    masters = replace(case.masters or Masters(), notes=("flat f3 was set aside: saturated",))
-    outcome = case.process(masters=masters)
-    assert outcome.state == "done"
-    assert "Flat f3 was set aside: saturated." in (outcome.reason or "")
-
-
 def test_a_reference_without_wcs_uses_its_grid(case: Case, done: FrameOutcome) -> None:
     grid = replace(case.reference, frame=replace(case.reference.frame, wcs=None))
     empty = empty_place(case, done)
@@ -288,86 +215,6 @@ def test_the_limit_is_five_times_the_median_error(case: Case) -> None:
     assert limit_magnitude(difference, 25.0) == pytest.approx(25.0 - 2.5 * math.log10(20.0))
     assert limit_magnitude(difference, None) is None
     assert limit_magnitude(replace(difference, mask=np.ones_like(mask)), 25.0) is None
-
-
-def test_a_new_star_that_saturates_is_told_with_its_place(case: Case, tmp_path: Path) -> None:
-    with fits.open(case.path) as hdus:
-        rows, columns = np.indices(hdus[0].data.shape)
-        star = 1e6 * np.exp(-0.5 * ((rows - 120) ** 2 + (columns - 130) ** 2) / 1.5**2)
-        hdus[0].data = np.minimum(hdus[0].data + star, 65535).astype(np.uint16)
-        hdus.writeto(tmp_path / "nova.fits")
-    outcome = case.process(path=tmp_path / "nova.fits")
-    assert outcome.state == "done"
-    assert "saturated here, and faint in the reference" in (outcome.reason or "")
-    assert [each.cause for each in outcome.rejections].count(CAUSE) == 1
-
-
-def test_what_is_doubtful_in_a_header_is_still_told_when_the_frame_is_done(
-    case: Case, tmp_path: Path
-) -> None:
-    with fits.open(case.path) as hdus:
-        header = hdus[0].header
-        header["DATE-OBS"], header["MJD-OBS"] = "2026-03-05T03:00:00", 61100.125
-        header["GAIN"] = 139  # as a camera calls its setting
-        for keyword in ("EXPTIME", "DATE-AVG", "MJD-AVG", "DATE-END"):
-            header.remove(keyword, ignore_missing=True)
-        hdus.writeto(tmp_path / "doubtful.fits")
-    (facts,) = examine(tmp_path / "doubtful.fits", case.settings)
-    outcome = case.process(path=tmp_path / "doubtful.fits")
-    assert (facts.state, outcome.state) == ("queued", "done")
-    for told in ("ATE-OBS and MJD-OBS of its header are 4 days apart", "ts header has no exposure time"):
-        assert told in (facts.reason or "")
-        assert told in (outcome.reason or "")
-    assert "Gain 139 contradicts the sky's noise" in (outcome.reason or "")
-
-
-def test_a_gain_that_the_sky_contradicts_is_told_with_what_mends_it(case: Case, tmp_path: Path) -> None:
-    path = tmp_path / "gain.fits"
-    with fits.open(case.path) as hdus:
-        hdus[0].header["GAIN"] = 30.0
-        hdus.writeto(path)
-    outcome = case.process(path=path)
-    assert outcome.state == "done"
-    assert "Gain 30 contradicts the sky's noise: " in (outcome.reason or "")
-    assert "where [camera] gain is mended, `astrid queue retry` processes the frame" in (outcome.reason or "")
-    assert "contradicts" not in (case.process().reason or "")
-
-
-def test_a_wcs_that_its_stars_contradict_is_told_with_the_frame(case: Case, tmp_path: Path) -> None:
-    path = tmp_path / "astray.fits"
-    with fits.open(case.path) as hdus:
-        hdus[0].header["CRVAL2"] += 5.0 / 60.0
-        hdus.writeto(path)
-    outcome = case.process(path=path)
-    assert outcome.state == "done"
-    assert "The stars lie 5 arcmin from where the frame's own WCS has them" in (outcome.reason or "")
-    assert "own WCS" not in (case.process().reason or "")
-
-
-def test_cards_that_cannot_be_read_are_told_of(case: Case, tmp_path: Path) -> None:
-    """Damaged on their way, they would count as absent without a word: a frame without a filter waits."""
-    path = tmp_path / "damaged.fits"
-    with fits.open(case.path) as hdus:
-        hdus[0].header["OBJECT"], hdus[0].header["FILTER"] = "A galaxy", "r1"
-        hdus.writeto(path)
-    path.write_bytes(path.read_bytes().replace(b"'A galaxy", b"'A\tgalaxy").replace(b"'r1", b"'\x071"))
-    (facts,) = examine(path, case.settings)
-    assert (facts.field, facts.filter) == (None, None)
-    assert "FILTER, OBJECT of its header cannot be read" in (facts.reason or "")
-
-
-def test_a_date_that_cannot_be_read_is_told_of(case: Case, tmp_path: Path) -> None:
-    path = tmp_path / "damaged.fits"
-    with fits.open(case.path) as hdus:
-        header = hdus[0].header
-        for keyword in ("DATE-AVG", "MJD-AVG", "MJD-OBS", "MJD", "JD"):
-            header.remove(keyword, ignore_missing=True)
-        header["DATE-OBS"] = "2026-03-05T03:00:00"
-        hdus.writeto(path)
-    path.write_bytes(path.read_bytes().replace(b"'2026-03-05T03", b"'2026-03-05\t03"))
-    (facts,) = examine(path, case.settings)
-    assert facts.state == "rejected"
-    assert "no date that can be read: DATE-OBS of its header cannot be read" in (facts.reason or "")
 
 
 def test_a_frame_that_is_refused_is_rejected_with_the_reason(case: Case) -> None:
@@ -411,87 +258,3 @@ def test_an_interrupt_is_not_an_error(case: Case, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("pipeline.process.align", interrupted)
     with pytest.raises(KeyboardInterrupt):
         case.process()
-
-
-def test_frames_of_two_filters_make_no_reference(case: Case, tmp_path: Path) -> None:
-    from astropy.io import fits
-
-    other = tmp_path / "other.fits"
-    with fits.open(case.path) as hdus:
-        hdus[0].header["FILTER"] = "g"
-        hdus.writeto(other)
-    with pytest.raises(FrameRefused, match="2 filters"):
-        from_frames([case.path, other], case.settings)
-
-
-def test_a_single_file_becomes_a_reference(case: Case) -> None:
-    from pipeline.reference.references import from_file
-
-    facts = from_file(case.path, case.settings)
-    kept = read(Path(facts.path))
-    assert Path(facts.path).parent == case.settings.home / "references"
-    assert facts.n_frames == 1
-    assert facts.flux_unit == "adu"
-    assert kept.frame.shape == (facts.height, facts.width)
-    assert facts.has_wcs
-    assert facts.radius_deg is not None
-    again = from_file(case.path, case.settings)
-    assert (again.content, again.path) == (facts.content, facts.path)
-
-
-def test_a_reference_whose_header_names_its_filter_otherwise_serves_the_frames_that_are_meant(
-    case: Case, tmp_path: Path
-) -> None:
-    """A stack of another survey: no filter, and a field of its own."""
-    from astropy.io import fits
-
-    from pipeline.reference.references import from_file
-
-    stack = tmp_path / "stack.fits"
-    with fits.open(case.path) as hdus:
-        del hdus[0].header["FILTER"]
-        hdus[0].header["OBJECT"] = "skycell.1234"
-        hdus.writeto(stack)
-    silent: list[str] = []
-    plain = from_file(stack, case.settings, said=silent)
-    assert (plain.filter, plain.field) == (None, "skycell.1234")
-    assert "--filter" in silent[-1]
-    told: list[str] = []
-    meant = from_file(stack, case.settings, band="r", field="SIM", said=told)
-    assert (meant.filter, meant.field) == ("r", "SIM")
-    assert not any("--filter" in each for each in told)
-    kept = read(Path(meant.path)).frame.exposure  # the file says it too
-    assert (kept.filter, kept.field) == ("r", "SIM")
-    assert meant.content != plain.content
-
-
-def test_what_shows_no_star_becomes_no_reference(case: Case, tmp_path: Path) -> None:
-    """Every frame of its field would fail by it."""
-    from astropy.io import fits
-
-    from pipeline.reference.references import from_file
-
-    dark = tmp_path / "negative.fits"
-    with fits.open(case.path) as hdus:
-        hdus[0].data = (2000 - hdus[0].data.astype(np.int32)).astype(np.float32)
-        hdus.writeto(dark)
-    before = set((case.settings.home / "references").iterdir())
-    with pytest.raises(FrameRefused, match="nothing can be subtracted from it"):
-        from_file(dark, case.settings)
-    assert set((case.settings.home / "references").iterdir()) == before
-
-
-def test_the_zeropoint_of_a_reference_is_of_its_stored_unit(case: Case, tmp_path: Path) -> None:
-    """A header's zeropoint is of its data units, and so are those of a reference made from it."""
-    from astropy.io import fits
-
-    from pipeline.reference.references import from_file
-
-    told = tmp_path / "told.fits"
-    with fits.open(case.path) as hdus:
-        hdus[0].header["MAGZERO"] = 26.5
-        assert hdus[0].header["GAIN"] != 1.0
-        hdus.writeto(told)
-    facts = from_file(told, case.settings)
-    assert facts.zeropoint == pytest.approx(26.5)
-    assert (facts.flux_unit, facts.mag_system) == ("adu", "ab")
