@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.astrid_tui.command import Command
@@ -55,3 +56,14 @@ def mosaic(chips, tmp_path) -> Path:
         ]
         fits.HDUList([first, *images]).writeto(folder / f"exp{exposure}.fits")
     return folder
+
+
+@pytest.fixture
+def triplets(tmp_path):
+    """A file of triplets in counts, and the examples that it is of."""
+    from tests.pipeline.toy_models import blobs
+
+    made = blobs(30, seed=8)
+    path = tmp_path / "some.npz"
+    np.savez(path, new=made.new * 117.0 + 5e4, ref=made.ref, diff=made.diff.astype(np.float32))
+    return path, made

@@ -1,18 +1,14 @@
-"""`astrid models train`, `score` and `import`, as a script calls them."""
+"""`astrid models train` and `import`, as a script calls them."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from zipfile import ZipFile
 
 import numpy as np
 import pytest
 
-from astrid_tui.cli.models_score import SHOWN
 from core.database.store import open_store
 from core.models.trainings import CHECKPOINT, LABELLED
 from core.models.versions import in_use
@@ -39,136 +35,6 @@ def astrid(monkeypatch, capsys, tmp_path):
     monkeypatch.delenv("ASTRID_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
     return Command(monkeypatch, lambda: tuple(capsys.readouterr()))
-
-
-@pytest.fixture
-def triplets(tmp_path):
-    made = blobs(30, seed=8)
-    path = tmp_path / "some.npz"
-    np.savez(path, new=made.new * 117.0 + 5e4, ref=made.ref, diff=made.diff.astype(np.float32))
-    return path, made
-
-
-def test_score_says_what_every_model_says_without_a_store(astrid, triplets):
-    path, made = triplets
-    told = astrid.json("models", "score", path)
-    assert told["count"] == 30
-    assert told["scores"].keys() == told["models"].keys() >= {"realbogus", "tree", "ensemble"}
-    for name in ("realbogus", "tree", "ensemble"):
-        scores = told["scores"][name]
-        assert min(np.array(scores)[made.label == 1]) > max(np.array(scores)[made.label == 0])
-
-
-def test_score_says_the_same_with_any_number_of_threads(astrid, tmp_path):
-    made = blobs(700, seed=9)
-    np.savez(tmp_path / "many.npz", new=made.new, ref=made.ref, diff=made.diff)
-    one, three = (astrid.json("models", "score", tmp_path / "many.npz", "--threads", n) for n in (1, 3))
-    assert one == three
-    assert one["count"] == 700 == len(one["scores"]["realbogus"])
-
-
-def test_score_writes_a_file_and_shows_a_table(astrid, triplets, tmp_path):
-    path, _ = triplets
-    assert "some.json" in astrid("models", "score", path, "-o", tmp_path / "some.json")
-    assert json.loads((tmp_path / "some.json").read_text())["count"] == 30
-    table = astrid("models", "score", path)
-    assert f"and {30 - SHOWN} more" in table
-
-
-def test_score_takes_other_sizes_and_an_absent_reference_and_tells_none_of_nothing(astrid, tmp_path):
-    random = np.random.default_rng(0)
-    new, diff = random.normal(size=(2, 3, 51, 80))
-    new[2] = diff[2] = np.nan
-    np.savez(tmp_path / "a.npz", new=new, ref=np.full((3, 21, 21), np.nan), diff=diff, pixel_scale=1.01)
-    told = astrid.json("models", "score", tmp_path / "a.npz", code=3)
-    for scores in told["scores"].values():
-        assert all(0 <= score <= 1 for score in scores[:2])
-        assert scores[2] is None
-
-
-def test_coarse_pixels_are_told_by_their_scale_of_one_for_all_or_one_for_each(astrid, tmp_path):
-    made = blobs(4, seed=8)
-    planes = {"new": made.new, "ref": made.ref, "diff": made.diff}
-    said = {}
-    for name, scale in {"none": None, "fine": 0.3, "coarse": 1.2, "each": [0.3, 1.2, 0.3, 1.2]}.items():
-        np.savez(tmp_path / "a.npz", **planes, **({} if scale is None else {"pixel_scale": scale}))
-        said[name] = astrid.json("models", "score", tmp_path / "a.npz")["scores"]["tree"]
-    assert said["none"] == said["fine"] != said["coarse"]
-    assert said["each"] == [said["fine" if i % 2 == 0 else "coarse"][i] for i in range(4)]
-
-
-@pytest.mark.parametrize(
-    ("arrays", "word"),
-    [
-        ({"new": np.zeros((1, 5, 5))}, "lacks the arrays ref, diff"),
-        (
-            dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": [1, 2]},
-            "one for each",
-        ),
-        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": 0.0}, "positive"),
-        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": np.nan}, "positive"),
-        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": "x"}, "pixel_scale"),
-        (dict.fromkeys(("new", "ref", "diff"), np.zeros((5, 5))), "shape"),
-        (dict.fromkeys(("new", "ref", "diff"), np.zeros((2, 0, 5))), "shape"),
-        (dict.fromkeys(("new", "ref", "diff"), np.array([[["a"]]])), "no numbers"),
-        (
-            {"new": np.zeros((2, 9, 9)), "ref": np.zeros((1, 9, 9)), "diff": np.zeros((2, 9, 9))},
-            "equally many",
-        ),
-        (
-            dict.fromkeys(("new", "ref", "diff"), np.array([[[object()]]], dtype=object)),
-            "no file of triplets",
-        ),
-    ],
-)
-def test_files_that_are_no_triplets_get_one_sentence(astrid, tmp_path, arrays, word):
-    np.savez(tmp_path / "bad.npz", **arrays)
-    astrid("models", "score", tmp_path / "bad.npz", code=1)
-    assert word in astrid.said
-    assert len(astrid.said.strip().splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("new.npy", b"no array"),
-        ("pixel_scale.npy", b"no array"),
-        ("ref.npy", b"\x93NUMPY\x01\x00\x09\x00(((((((((" + b"\0" * 400),  # brackets that are not closed
-        ("ref.npy", b"\x93NUMPY\x02\x00\x00\x50\x00\x00" + b" " * 0x5000),  # a description without end
-    ],
-)
-def test_members_of_an_archive_that_are_no_arrays_get_one_sentence(astrid, tmp_path, name, content):
-    np.savez(tmp_path / "good.npz", **dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))))
-    with ZipFile(tmp_path / "good.npz") as good, ZipFile(tmp_path / "bad.npz", "w") as bad:
-        for each in {name, *good.namelist()}:
-            bad.writestr(each, content if each == name else good.read(each))
-    astrid("models", "score", tmp_path / "bad.npz", code=1)
-    assert "bad.npz is no file of triplets: " in astrid.said
-    assert len(astrid.said.strip().splitlines()) == 1
-
-
-def test_an_archive_larger_than_the_memory_is_not_unpacked(astrid, tmp_path, monkeypatch):
-    """Zeros take a thousandth of their room."""
-    monkeypatch.setattr("core.operations.memory.of_this_machine", lambda: 2**20)
-    zeros = dict.fromkeys(("new", "ref", "diff"), np.zeros((99, 63, 63), np.float32))
-    np.savez_compressed(tmp_path / "bomb.npz", **zeros)
-    astrid("models", "score", tmp_path / "bomb.npz", code=1)
-    assert "holds 4.5 MiB, more than this machine's memory of 1.0 MiB: part it" in astrid.said
-
-
-def test_a_pipe_in_place_of_a_file_is_not_waited_at(astrid, tmp_path):
-    os.mkfifo(tmp_path / "pipe.npz")
-    astrid("models", "score", tmp_path / "pipe.npz", code=1)
-    assert "no regular file" in astrid.said
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04" + b"\0" * 50, b"\x80\x02pickle", None])
-def test_bytes_that_are_no_archive_get_one_sentence(astrid, tmp_path, content):
-    if content is not None:
-        (tmp_path / "bad.npz").write_bytes(content)
-    astrid("models", "score", tmp_path / "bad.npz", code=1)
-    assert "bad.npz" in astrid.said
-    assert "Traceback" not in astrid.said
 
 
 def test_a_version_that_does_not_score_here_is_not_promoted(astrid, tmp_path):

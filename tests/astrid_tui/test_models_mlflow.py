@@ -16,8 +16,8 @@ from pipeline.training.keeping import keep_trained
 from tests.astrid_tui.command import Command
 from tests.pipeline.example_sets import plain_examples
 from tests.pipeline.test_imported_models import linear
-from tests.pipeline.test_tracking import train
 from tests.pipeline.toy_models import blobs
+from tests.pipeline.tracking.trained import train
 
 NOBODY = "http://127.0.0.1:9"  # a port that nobody listens at
 TREE = ("models", "train", "tree", "--examples", "set.npz")

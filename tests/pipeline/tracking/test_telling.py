@@ -1,8 +1,7 @@
-"""MLflow is told everything, once, whenever it is there; files that it keeps are trusted by their digest."""
+"""MLflow is told everything, once, whenever it is there."""
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 import socket
@@ -10,51 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import core
 from core.models import trainings, versions
 from core.models.registry import own_database, read_registry
 from core.settings import Settings
-from core.settings_sections import MlflowSettings, PowerSettings
-from pipeline.classify import model_file
-from pipeline.classify.model_file import Description, ModelRefused
+from core.settings_sections import MlflowSettings
 from pipeline.training import mlflow_client, mlflow_runs, tracking
 from pipeline.training.code import code_sha256
-from pipeline.training.keeping import folder_of, keep, keep_trained
+from pipeline.training.keeping import folder_of, keep_trained
 from pipeline.training.recording import Recording
-
-STEPS = 3
-
-
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch):
-    before = dict(os.environ)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    yield
-    for name in set(os.environ) - set(before):  # what MLflow's client needs is set for the process
-        os.environ.pop(name)
-
-
-@pytest.fixture(scope="module")
-def registry_template(tmp_path_factory) -> Path:
-    """MLflow's database before anything is in it: making its tables takes seconds."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    os.environ.update(mlflow_client.ENVIRONMENT | os.environ)
-    from mlflow import MlflowClient
-
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-def home(tmp_path: Path, template: Path, name: str = "home", **mlflow) -> Settings:
-    found = Settings(
-        home=tmp_path / name, mlflow=MlflowSettings(**mlflow), power=PowerSettings(enabled=False)
-    )
-    own_database(found).parent.mkdir(parents=True)
-    shutil.copy(template, own_database(found))
-    return found
+from tests.pipeline.tracking.trained import STEPS, a_model, client, runs, train
 
 
 def test_mlflow_says_nothing_of_its_tables(tmp_path):
@@ -77,33 +43,6 @@ with client(Settings(home=Path({str(tmp_path)!r}))) as found:
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     assert own_database(Settings(home=tmp_path)).exists()
-
-
-@pytest.fixture
-def settings(tmp_path, registry_template) -> Settings:
-    return home(tmp_path, registry_template)
-
-
-def a_model(folder: Path, seed: int) -> str:
-    description = Description(
-        kind="tree", architecture="boosted", inputs="features", trained={"metrics": {"auc": 0.99}}
-    )
-    return model_file.write(folder, description, {"leaf": np.full(4, seed, np.float32)})
-
-
-def train(settings: Settings, seed: int = 1):
-    with Recording(settings, "tree", {"seed": seed, "data": {"sha256": "d" * 64}}) as recording:
-        for step in range(STEPS):
-            recording.step(step, {"loss": 1.0 / (step + 1)})
-        recording.finish(a_model(recording.model, seed), {"auc": 0.99}, {"fnr": 0.03})
-    return trainings.read(recording.folder)
-
-
-def client(settings: Settings):
-    from mlflow import MlflowClient
-
-    uri = mlflow_client.tracking_uri(settings)
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def test_a_training_becomes_a_run_a_version_and_an_alias_once(sqlite_store, settings):
@@ -323,11 +262,6 @@ def test_a_server_that_is_told_prints_nothing(sqlite_store, settings, monkeypatc
     assert capsys.readouterr().out == ""
 
 
-def runs(settings: Settings):
-    mlflow = client(settings)
-    return mlflow.search_runs([each.experiment_id for each in mlflow.search_experiments()])
-
-
 def test_another_server_is_told_all_and_going_back_tells_nothing_twice(
     sqlite_store, settings, registry_template, tmp_path, monkeypatch
 ):
@@ -369,129 +303,3 @@ def test_another_server_is_told_of_the_rest_where_files_of_one_are_elsewhere(
     assert "not told of version 1 of tree: the files are not on this machine" in told.trouble
     with pytest.raises(tracking.TrackingUnavailable, match="could not give the files of version 1 of tree"):
         tracking.fetch(sqlite_store, there, "tree", 1)
-
-
-def test_files_go_to_the_place_that_the_settings_say_from_then_on(sqlite_store, settings, tmp_path):
-    keep_trained(sqlite_store, settings, train(settings, 1))
-    tracking.sync(sqlite_store, settings)
-    moved = settings.model_copy(update={"mlflow": MlflowSettings(artifacts=(tmp_path / "files").as_uri())})
-    for seed in (2, 3):
-        keep_trained(sqlite_store, moved, train(moved, seed))
-        assert tracking.sync(sqlite_store, moved).trouble is None
-    assert len({each.info.experiment_id for each in runs(moved)}) == 2
-    assert len(list((tmp_path / "files").rglob("model.json"))) == 2
-    for row in versions.versions(sqlite_store):
-        shutil.rmtree(folder_of(settings, row.digest))
-        tracking.fetch(sqlite_store, moved, "tree", row.number)
-    keep_trained(sqlite_store, settings, train(settings, 4))
-    assert tracking.sync(sqlite_store, settings).trouble is None
-    assert len({each.info.experiment_id for each in runs(moved)}) == 2
-
-
-@pytest.fixture(scope="module")
-def s3():
-    """An S3 store of this machine, speaking the real protocol."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
-
-
-def test_files_in_an_s3_store_reach_another_machine_and_are_verified(
-    sqlite_store, tmp_path, registry_template, s3, monkeypatch
-):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    import boto3
-
-    bucket = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
-    bucket.create_bucket(Bucket="astrid")
-    place = {"artifacts": "s3://astrid/mlflow", "s3_endpoint": s3, "s3_region": "auto"}
-    here = home(tmp_path, registry_template, **place)
-    model = keep_trained(sqlite_store, here, train(here))
-    assert tracking.sync(sqlite_store, here).trouble is None
-    there = Settings(home=tmp_path / "there", mlflow=here.mlflow)
-    own_database(there).parent.mkdir(parents=True)
-    shutil.copy(own_database(here), own_database(there))
-    found = tracking.fetch(sqlite_store, there, "tree", model.number)
-    assert found == folder_of(there, model.digest)
-    assert model_file.read(found, model.digest).arrays["leaf"].tolist() == [1.0] * 4
-    shutil.rmtree(found)
-    (key,) = (
-        each["Key"]
-        for each in bucket.list_objects_v2(Bucket="astrid")["Contents"]
-        if each["Key"].endswith("model/model.json")
-    )
-    forged = json.loads(bucket.get_object(Bucket="astrid", Key=key)["Body"].read()) | {"classes": ["forged"]}
-    bucket.put_object(Bucket="astrid", Key=key, Body=json.dumps(forged).encode())
-    with pytest.raises(ModelRefused, match="SHA-256 differs"):
-        tracking.fetch(sqlite_store, there, "tree", model.number)
-    assert not found.exists()
-
-
-def test_a_model_from_elsewhere_is_kept_once_and_damage_is_refused(sqlite_store, settings, tmp_path):
-    a_model(tmp_path / "given", 3)
-    numbers = [keep(sqlite_store, settings, tmp_path / "given", origin="import").number for _ in range(2)]
-    assert numbers == [1, 1]
-    assert tracking.sync(sqlite_store, settings).versions == 1
-    weights = tmp_path / "given" / model_file.WEIGHTS
-    weights.write_bytes(weights.read_bytes()[:-4])
-    with pytest.raises(ModelRefused, match="damaged or was changed"):
-        keep(sqlite_store, settings, tmp_path / "given", origin="import")
-
-
-def broken_off(folder: Path) -> None:
-    os.truncate(folder / model_file.WEIGHTS, 10)
-
-
-def a_pipe_in_it(folder: Path) -> None:
-    (folder / model_file.WEIGHTS).unlink()
-    os.mkfifo(folder / model_file.WEIGHTS)
-
-
-def no_folder(folder: Path) -> None:
-    shutil.rmtree(folder)
-    folder.write_text("")
-
-
-def a_link_to_nowhere(folder: Path) -> None:
-    shutil.rmtree(folder)
-    folder.symlink_to(folder)
-
-
-@pytest.mark.parametrize("damage", [broken_off, a_pipe_in_it, no_folder, a_link_to_nowhere])
-def test_damaged_files_are_mended_by_bringing_them_in_again_or_from_the_registry(
-    sqlite_store, settings, tmp_path, damage
-):
-    a_model(tmp_path / "given", 3)
-    row = keep(sqlite_store, settings, tmp_path / "given", origin="import")
-    place = folder_of(settings, row.digest)
-    damage(place)
-    assert keep(sqlite_store, settings, tmp_path / "given", origin="import").number == row.number
-    assert model_file.read(place).digest == row.digest
-    damage(place)
-    with pytest.raises((ModelRefused, tracking.TrackingUnavailable)):
-        tracking.fetch(sqlite_store, settings, "tree", 1)  # the registry was not told of it yet
-    keep(sqlite_store, settings, tmp_path / "given", origin="import")
-    assert tracking.sync(sqlite_store, settings).versions == 1
-    damage(place)
-    assert tracking.fetch(sqlite_store, settings, "tree", 1) == place
-    assert model_file.read(place).digest == row.digest
-    assert [each.name for each in place.parent.iterdir()] == [row.digest]  # the damaged ones are gone
-
-
-def test_why_files_cannot_be_put_where_models_are_kept_is_told(sqlite_store, settings, tmp_path, monkeypatch):
-    a_model(tmp_path / "given", 3)
-
-    rename = Path.rename
-
-    def full(self, target):
-        if self.exists():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
-        rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", full)
-    with pytest.raises(OSError, match="No space left on device"):
-        keep(sqlite_store, settings, tmp_path / "given", origin="import")
