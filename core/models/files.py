@@ -6,10 +6,13 @@ import json
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.bounded_file import FileTooLarge, bounded_bytes
 from core.models.shipped import DESCRIPTION, MOST_BYTES, shipped_folder
-from core.models.versions import SHIPPED, InUse
+
+if TYPE_CHECKING:
+    from core.models.versions import InUse
 
 MOST_FILE = 2**28  # bytes
 FILES = ("weights.safetensors", "model.onnx")  # beside the description
@@ -62,6 +65,8 @@ def stamps(folder: Path) -> Stamps:
 
 def champion_trouble(home: Path, used: InUse) -> str | None:
     """What is to be said of a version in use that cannot be used; none where its files are whole."""
+    from core.models.versions import SHIPPED  # with the tables: whoever only tries a network needs none
+
     found = trouble(home, used.name, used.digest)
     if found is None:
         return None

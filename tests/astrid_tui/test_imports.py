@@ -48,6 +48,13 @@ def test_the_store_is_read_without_the_science():
     assert not loaded & (HEAVY | {"textual", "pipeline"})
 
 
+def test_a_network_is_tried_without_the_store():
+    """In a process of its own, which begins anew for each."""
+    loaded = _loaded_by("import pipeline.classify.first_run, pipeline.classify.imported")
+    assert "numpy" in loaded
+    assert not loaded & (HEAVY | {"sqlalchemy", "textual"})
+
+
 def test_no_installed_distribution_has_a_module_of_our_names():
     owners = {
         (part, distribution.metadata["Name"])
