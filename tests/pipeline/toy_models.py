@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +15,32 @@ from pipeline.training.examples import Examples
 from pipeline.training.tree_train import TreeOptions
 
 
-def blobs(count: int, seed: int = 0) -> Examples:
-    """Half of them round sources in new and difference, half hot pixels; 10 fields."""
+@lru_cache(maxsize=16)
+def _planes(count: int, seed: int) -> tuple[np.ndarray, ...]:
     random = np.random.default_rng(seed)
-    label = (np.arange(count) % 2).astype(np.int8)
     steps = np.arange(SIDE) - SIDE // 2
     new, ref, diff = random.normal(size=(3, count, SIDE, SIDE)).astype(np.float32)
     for i in range(count):
         x, y = random.uniform(-0.5, 0.5, 2)
-        if label[i]:
+        if i % 2:
             light = 12.0 * np.exp(-0.5 * ((steps[:, None] - y) ** 2 + (steps - x) ** 2) / 1.5**2)
         else:
             light = np.where((steps[:, None] == 0) & (steps == 0), 30.0, 0.0)
         new[i] += light
         diff[i] += light
-    planes = [plane.astype(np.float16) for plane in of_arrays(new, ref, diff).planes]
+    planes = tuple(plane.astype(np.float16) for plane in of_arrays(new, ref, diff).planes)
+    for plane in planes:
+        plane.flags.writeable = False
+    return planes
+
+
+def blobs(count: int, seed: int = 0) -> Examples:
+    """Half of them round sources in new and difference, half hot pixels; 10 fields."""
+    label = (np.arange(count) % 2).astype(np.int8)
     names = np.array([f"f{i // 2 % 10}" for i in range(count)])
     blank = np.full(count, "")
     return Examples(
-        *planes,
+        *_planes(count, seed),
         label=label,
         kind=np.where(label == 1, "point", "hot"),
         snr=np.full(count, 12.0, np.float32),
