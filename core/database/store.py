@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import (
@@ -183,25 +183,31 @@ def open_store(url: str, *, create: bool = False, read_only: bool = False) -> St
     StoreUnreachable, StoreMissing, StoreOutdated, StoreTooNew
     """
     place = parse_url(url)
-    found = version_in(place)
-    if found is None:
-        if not create:
-            raise StoreMissing(f"there is no AstrID store in {shown_url(place)} yet: run `astrid init`")
-        from core.database.migrations import upgrade
+    engine = make_engine(place, read_only=read_only)
+    with ExitStack() as unless_opened:
+        unless_opened.callback(engine.dispose)
+        is_file = place.get_backend_name() == "sqlite"
+        # A server is asked by the connection that the store begins with: to make one takes as long as to ask.
+        found = version_in(place) if is_file else _version_by(engine)
+        if found is None:
+            if not create:
+                raise StoreMissing(f"there is no AstrID store in {shown_url(place)} yet: run `astrid init`")
+            from core.database.migrations import upgrade
 
-        upgrade(url)
-    elif is_newer(found):
-        raise too_new(url, found)
-    elif int(found) < int(HEAD):
-        raise StoreOutdated(
-            f"the store {shown_url(place)} is of version {found}, this program needs {HEAD}:"
-            " run `astrid db upgrade`"
-        )
-    if not read_only and place.get_backend_name() == "sqlite":
-        why = why_unwritable(Path(str(place.database)))
-        if why is not None:
-            raise StoreUnreachable(f"the store {shown_url(place)} {why}")
-    return Store(make_engine(place, read_only=read_only), read_only=read_only)
+            upgrade(url)
+        elif is_newer(found):
+            raise too_new(url, found)
+        elif int(found) < int(HEAD):
+            raise StoreOutdated(
+                f"the store {shown_url(place)} is of version {found}, this program needs {HEAD}:"
+                " run `astrid db upgrade`"
+            )
+        if not read_only and is_file:
+            why = why_unwritable(Path(str(place.database)))
+            if why is not None:
+                raise StoreUnreachable(f"the store {shown_url(place)} {why}")
+        unless_opened.pop_all()
+    return Store(engine, read_only=read_only)
 
 
 def is_newer(version: str | None) -> bool:
@@ -222,6 +228,14 @@ def version_in(place: URL) -> str | None:
         return None
     engine = make_engine(place, read_only=True)
     try:
+        return _version_by(engine)
+    finally:
+        engine.dispose()
+
+
+def _version_by(engine: Engine) -> str | None:
+    place = engine.url
+    try:
         with engine.connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return None
@@ -232,5 +246,3 @@ def version_in(place: URL) -> str | None:
         raise kind(f"cannot reach the store {shown_url(place)}: {cause(error)}") from error
     except UnicodeDecodeError as error:  # of what SQLite quotes of a damaged file
         raise StoreUnreachable(f"cannot reach the store {shown_url(place)}: it is damaged") from error
-    finally:
-        engine.dispose()
