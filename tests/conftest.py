@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,10 @@ settings.load_profile("astrid")
 sys.dont_write_bytecode = False
 
 gc.set_threshold(10_000, 10, 10)  # tests leave little, and looking for it took a sixth of their time
+
+# Shells begin what runs in the background deaf to these, and what a test ends by them would never end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection(session: pytest.Session) -> None:
