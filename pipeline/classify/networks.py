@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.classify.model_file import ModelFile, ModelRefused
 from pipeline.classify.onnx_network import checked, line_of, session
 from pipeline.classify.scorers import Inputs, calibrated
-from pipeline.classify.triplets import SIDE, network_input
+from pipeline.classify.triplets import NOISE, SIDE, SPREAD, network_input
 from pipeline.classify.turns import TURNS, mean_logits
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class CandidateNetwork:
     model : ModelFile
         ``config`` of an imported one says ``input`` and ``output``, the names; ``layout``, ``nchw`` or
         ``nhwc``; ``planes``, 3 or 6; ``gives``, ``logit`` or ``probability``. That of one of our own says
-        ``turns``, 8 where it is the mean over `pipeline.classify.turns`.
+        ``turns``, 8 where it is the mean over `pipeline.classify.turns`, and ``scale``, in what units it
+        takes new and reference.
     threads : int
         Of one run.
 
@@ -82,10 +83,13 @@ class CandidateNetwork:
         planes = config.get("planes", ALL_PLANES)
         self._planes = int(planes) if planes in (PLANES, ALL_PLANES) else 0
         self._is_turned = own and config.get("turns", 1) != 1
+        self._scale = str(config.get("scale", SPREAD)) if own else SPREAD
         self._is_probability = str(config.get("gives", "logit")) == "probability"
         shape = self._shape(self.name, said.inputs)
         if own and config.get("turns", 1) not in (1, TURNS):
             raise ModelRefused(f"{self.name}: a cutout is looked at in one way or in {TURNS}")
+        if self._scale not in (SPREAD, NOISE):
+            raise ModelRefused(f"{self.name}: it takes cutouts in units that are not known here")
         operators = OWN_OPERATORS if own else OPERATORS
         if model.network is not None:
             check_sizes(
@@ -148,7 +152,7 @@ class CandidateNetwork:
         """What goes into the network for some candidates."""
         if self._takes_features:
             return np.nan_to_num(inputs.features[which], nan=0.0)  # what is missing is 0 to a network
-        planes = network_input(inputs.triplets[which])[:, : self._planes]
+        planes = network_input(inputs.triplets[which], self._scale)[:, : self._planes]
         return np.ascontiguousarray(np.moveaxis(planes, 1, -1) if self._last else planes)
 
     def _turned(self, batch: Batch, raw: Array) -> Array:

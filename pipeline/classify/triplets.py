@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.errors import AstridError
 from core.review.cutouts import MAX_ABS, Cutouts, Plane
+from pipeline.classify.pixel_noise import in_pixel_noise
 from pipeline.quantile import MAD_TO_SIGMA
 
 Stack = NDArray[np.float32]  # (n, side, side)
@@ -22,6 +23,8 @@ SIDE = 63
 SOFTENING = 3.0  # sigma up to which the network sees values in proportion, beyond it their logarithm
 LEAST_PIXELS = 25  # that a sky sigma is measured on
 PLANES = ("new", "ref", "diff")
+LIT = 2  # of them show the sky itself, first
+SPREAD, NOISE = "spread", "noise"  # of all pixels of a cutout; of each against its neighbours
 STAR_PX = 3.0  # FWHM below which cutouts are enlarged; models know stars of 2 to 6 pixels
 MOST_ENLARGED = 2.0
 SEEING_ARCSEC = 2.0  # of pixels of which only the scale is told
@@ -116,8 +119,14 @@ def enlarged(triplets: Triplets, factors: NDArray[np.float64]) -> Triplets:
     return Triplets(*planes)
 
 
-def network_input(triplets: Triplets) -> NDArray[np.float32]:
+def network_input(triplets: Triplets, scale: str = SPREAD) -> NDArray[np.float32]:
     """What a network takes: the three planes, softened, and where each can be used.
+
+    Parameters
+    ----------
+    triplets : Triplets
+    scale : {SPREAD, NOISE}
+        In what units it takes new and reference: as they are here, or by the noise of their pixels.
 
     Returns
     -------
@@ -128,7 +137,8 @@ def network_input(triplets: Triplets) -> NDArray[np.float32]:
     whole = np.empty((len(triplets), 2 * count, SIDE, SIDE), dtype=np.float32)
     for i, plane in enumerate(triplets.planes):
         good, softened = np.isfinite(plane), whole[:, i]
-        np.arcsinh(np.divide(plane, SOFTENING, out=softened), out=softened)
+        scaled = in_pixel_noise(plane) if scale == NOISE and i < LIT else plane
+        np.arcsinh(np.divide(scaled, SOFTENING, out=softened), out=softened)
         np.copyto(softened, 0.0, where=~good)
         whole[:, count + i] = good
     return whole

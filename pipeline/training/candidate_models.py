@@ -184,7 +184,7 @@ def train_realbogus(
     description = Description(
         kind="realbogus",
         architecture=ARCHITECTURE,
-        config={"width": options.width, "turns": TURNS},
+        config={"width": options.width, "turns": TURNS, "scale": options.scale},
         inputs="triplet",
         calibration=calibration,
         trained=_trained(asdict(options), examples, ours, metrics)

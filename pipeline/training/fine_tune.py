@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from core.models.learnable import LEAST_OBJECTS
 from pipeline.classify.model_file import Calibration, ModelFile
 from pipeline.classify.networks import ARCHITECTURE
+from pipeline.classify.triplets import SPREAD
 from pipeline.training import measures, realbogus_train, remembered, resample
 from pipeline.training.calibration import at_share, platt
 from pipeline.training.checkpoint import Device, TrainingError
@@ -259,7 +260,13 @@ def _options(model: ModelFile, count: int, options: FineTuneOptions, rate: float
         threads=options.threads,
         device=options.device,
         epoch_steps=steps,
+        scale=_scale(model),
     )
+
+
+def _scale(model: ModelFile) -> str:
+    """In what units the network takes new and reference; few examples do not teach it others."""
+    return str(model.description.config.get("scale", SPREAD))
 
 
 def _objects(examples: Examples) -> dict[int, list[str]]:
@@ -270,7 +277,7 @@ def _objects(examples: Examples) -> dict[int, list[str]]:
 
 def _before(model: ModelFile, examples: Examples) -> Array:
     config = model.description.config
-    network = CutoutNetwork(int(config["width"]))
+    network = CutoutNetwork(int(config["width"]), _scale(model))
     network.take(weights_of(model.arrays))
     return realbogus_train.scores(network, examples, turned=config.get("turns", 1) != 1)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.classify.networks import ALL_PLANES, INPUT, OUTPUT
-from pipeline.classify.triplets import SIDE
+from pipeline.classify.triplets import NOISE, SIDE
 from pipeline.training.checkpoint import TrainingError
 from pipeline.training.onnx_graph import OnnxGraph
 
@@ -41,10 +41,13 @@ class CutoutNetwork(nn.Module):
     ----------
     width : int
         Channels of the first layer.
+    scale : str
+        In what units new and reference go in: `pipeline.classify.triplets.network_input`.
     """
 
-    def __init__(self, width: int = 16) -> None:
+    def __init__(self, width: int = 16, scale: str = NOISE) -> None:
         super().__init__()
+        self.scale = scale
         self.centre = nn.ModuleList(
             Layer(a, b) for a, b in itertools.pairwise([ALL_PLANES, width, width, 2 * width, 2 * width])
         )

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.classify.networks import PLANES
-from pipeline.classify.triplets import SOFTENING, network_input
+from pipeline.classify.pixel_noise import in_pixel_noise
+from pipeline.classify.triplets import LIT, NOISE, SOFTENING, network_input
 from pipeline.classify.turns import mean_logits
 from pipeline.training import checkpoint as checkpoints
 from pipeline.training.ahead import ahead, makers
@@ -67,6 +68,8 @@ class TrainOptions:
         Steps between two measurements and checkpoints.
     device : str
         ``cpu`` or ``cuda``.
+    scale : str
+        In what units new and reference go in: `pipeline.classify.triplets.network_input`.
     """
 
     steps: int = 4000
@@ -81,6 +84,7 @@ class TrainOptions:
     threads: int = 1
     epoch_steps: int = 100
     device: Device = "cpu"
+    scale: str = NOISE
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,7 @@ def scores(network: CutoutNetwork, examples: Examples, *, turned: bool = True) -
         found = [
             mean_logits(run, planes) if turned else run(planes)
             for planes in (
-                network_input(examples[slice(first, first + SCORED)].triplets)
+                network_input(examples[slice(first, first + SCORED)].triplets, network.scale)
                 for first in range(0, len(examples), SCORED)
             )
         ]
@@ -219,7 +223,7 @@ def save(state: Training, options: TrainOptions, path: Path, data: str) -> None:
 def _start(options: TrainOptions, checkpoint: Path, data: str, start: Start | None = None) -> Training:
     device = on_device(options.device)
     torch.manual_seed(options.seed)
-    network, averaged = CutoutNetwork(options.width), CutoutNetwork(options.width)
+    network, averaged = (CutoutNetwork(options.width, options.scale) for _ in range(2))
     if start is not None:
         network.take(start.weights)
         if not start.norms_learn:
@@ -327,6 +331,9 @@ def _batch(
     random = np.random.default_rng([options.seed, 2, step])
     chosen = order[place * options.batch : (place + 1) * options.batch]
     batch = planes[chosen].astype(np.float32)
+    if options.scale == NOISE:
+        for i in range(LIT):
+            batch[:, i] = in_pixel_noise(batch[:, i])
     for turn in range(8):
         some = batch[turn::8]
         turned = np.rot90(some, turn % 4, axes=(2, 3))
