@@ -15,8 +15,8 @@ from scipy import ndimage
 
 Array = NDArray[np.float64]
 
-HARD_SHARE = 0.5  # of fields
-CROWDED_SHARE = 0.5  # of those
+HARD_SHARE = 0.6  # of fields
+CROWDED_SHARE = 0.65  # of those
 CROWD_DENSITY = (5e3, 8e4)  # stars on 1024 x 1024 px: at the upper end no pixel is without one
 CROWD_BRIGHTEST = (2e6, 3e7)  # flux in electrons: each cutout shows stars near saturation
 CROWD_SLOPE = (0.5, 0.8)  # counts of stars brighter than a flux go as its power of minus this
@@ -122,7 +122,7 @@ PLAIN = Conditions()
 
 
 def draw_conditions(random: np.random.Generator) -> Conditions:
-    """Random conditions: `PLAIN` for half of the fields."""
+    """Random conditions: `PLAIN` for the fields that are not hard."""
     if random.random() > HARD_SHARE:
         return PLAIN
     many, sharp = random.random(2) < 0.5

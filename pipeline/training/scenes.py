@@ -22,6 +22,8 @@ MARGIN_PX = 40.0  # stars so far outside shine into the field
 LONG_SHARE = 0.3  # of frames, out of focus or ill guided:
 LONG = (0.1, 0.5)  # ellipticities of a PSF 1.1 to 1.7 times as long as wide
 GALAXY_SHARE = 0.75  # of fields with any galaxy
+MOST_AWAY = 0.12  # of the stars that stand elsewhere by a lot, and
+AWAY_DENSITY = 3000.0  # of no more of them than on 1024 x 1024 px: those with large motions are nearby ones
 
 
 class Brush(Protocol):
@@ -150,7 +152,8 @@ def draw_scene(random: np.random.Generator, size: int, conditions: Conditions = 
 
     one_sigma = np.sqrt(ref_psf.noise_pixels(size / 2, size / 2) * (sky_ref + read_ref**2))
     stars = _stars(random, size, one_sigma, conditions.crowd)
-    places, fluxes, moved = _as_seen_now(random, stars, new_psf.fwhm)
+    crowding = 1.0 if conditions.crowd is None else max(1.0, conditions.crowd.density / AWAY_DENSITY)
+    places, fluxes, moved = _as_seen_now(random, stars, new_psf.fwhm, MOST_AWAY / crowding)
     hosts = _hosts(random, size, np.sqrt(sky_ref + read_ref**2))
 
     new, ref = _sky(random, shape, sky_new), np.full(shape, sky_ref)
@@ -215,7 +218,9 @@ def _stars(random: np.random.Generator, size: int, one_sigma: float, crowd: Crow
     return np.vstack([xy, flux])
 
 
-def _as_seen_now(random: np.random.Generator, stars: Array, fwhm: float) -> tuple[Array, Array, Array]:
+def _as_seen_now(
+    random: np.random.Generator, stars: Array, fwhm: float, most_away: float
+) -> tuple[Array, Array, Array]:
     """Places and fluxes of the same stars in the new frame; which of them stand elsewhere by a lot."""
     places, flux = stars[:2].copy(), stars[2].copy()
     count = stars.shape[1]
@@ -226,7 +231,7 @@ def _as_seen_now(random: np.random.Generator, stars: Array, fwhm: float) -> tupl
         depth = float(log_uniform(random, 0.02, 0.12)) * fwhm
         places += depth * np.sin(k @ stars[:2] + phase[:, None])
     flux *= 1.0 + random.normal(0.0, log_uniform(random, 1e-3, 0.01), count)  # colour and flat field
-    away = random.random(count) < (random.uniform(0.0, 0.12) if random.random() < 0.6 else 0.0)
+    away = random.random(count) < (random.uniform(0.0, most_away) if random.random() < 0.6 else 0.0)
     angle = random.uniform(0.0, 2.0 * np.pi, count)
     step = log_uniform(random, 0.05, 0.6, count) * fwhm
     places[:, away] += (step * np.stack([np.cos(angle), np.sin(angle)]))[:, away]
