@@ -253,8 +253,6 @@ def _same(options: TrainOptions, data: str) -> str:
     """What must be the same for a training to be gone on with."""
     free = ("threads", "epoch_steps", "device")
     said = {key: value for key, value in asdict(options).items() if key not in free}
-    if options.last_rate == TrainOptions().last_rate:
-        del said["last_rate"]  # trainings that were begun before it could be chosen do not tell it
     return sha256(json.dumps([said, data], sort_keys=True).encode()).hexdigest()
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from pipeline.classify.model_file import NETWORK, read
 from pipeline.classify.networks import OWN_OPERATORS, CandidateNetwork
 from pipeline.classify.onnx_network import checked
 from pipeline.classify.scorers import Inputs
-from pipeline.classify.triplets import SIDE
+from pipeline.classify.triplets import SIDE, SPREAD
 from pipeline.training.calibration import at_share, calibration_error, fnr_at_fpr, is_held_out, platt
 from pipeline.training.candidate_models import split
 from pipeline.training.examples import LABELLED, join
@@ -23,7 +21,6 @@ from tests.pipeline.toy_models import blobs
 
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
-from pipeline.training import checkpoint as checkpoints  # noqa: E402
 from pipeline.training import realbogus_train  # noqa: E402
 from pipeline.training.candidate_models import train_realbogus  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
@@ -165,17 +162,13 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(made, examples, tm
         np.testing.assert_allclose(resumed[name].numpy().ravel(), array.ravel(), rtol=1e-5, atol=1e-6)
 
 
-def test_a_training_from_before_the_last_rate_could_be_chosen_goes_on(examples, tmp_path):
+def test_a_training_that_took_cutouts_in_other_units_does_not_go_on(examples, tmp_path):
     ours, held = split(examples)
-    halted = realbogus_train.train(ours, held, SHORT, tmp_path / "k", stopped=lambda: True)
-    told = {"steps": 32, "minutes": None, "width": 8, "batch": 32, "rate": 3e-3, "weight_decay": 1e-3}
-    told |= {"average": 0.995, "seed": 1}
-    then = sha256(json.dumps([told, ours.digest], sort_keys=True).encode()).hexdigest()
-    state = (halted.network, halted.averaged, halted.optimiser)
-    checkpoints.save(*state, {"step": "1", "seconds": "1", "history": "[]", "options": then}, tmp_path / "k")
-    assert realbogus_train.train(ours, held, SHORT, tmp_path / "k").step == 32
+    before = replace(SHORT, scale=SPREAD)
+    assert realbogus_train.train(ours, held, before, tmp_path / "k", stopped=lambda: True).step == 1
     with pytest.raises(TrainingError, match="other options"):
-        realbogus_train.train(ours, held, replace(SHORT, last_rate=1.0), tmp_path / "k")
+        realbogus_train.train(ours, held, SHORT, tmp_path / "k")
+    assert realbogus_train.train(ours, held, before, tmp_path / "k").network.scale == SPREAD
 
 
 def test_a_checkpoint_of_another_training_or_of_none_is_refused(made, examples, tmp_path):
