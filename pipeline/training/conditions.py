@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 
 HARD_SHARE = 0.6  # of fields
 CROWDED_SHARE = 0.65  # of those
-CROWD_DENSITY = (5e3, 8e4)  # stars on 1024 x 1024 px: at the upper end no pixel is without one
+CROWD_DENSITY = (5e3, 4e4)  # stars on 1024 x 1024 px: at the upper end no pixel is without one
+CROWD_FAINTEST = (4.0, 30.0)  # sigma on empty sky: in deep frames all that are counted are seen
 CROWD_BRIGHTEST = (2e6, 3e7)  # flux in electrons: each cutout shows stars near saturation
 CROWD_SLOPE = (0.5, 0.8)  # counts of stars brighter than a flux go as its power of minus this
 SHARP_FWHM = (1.5, 2.6)  # px, of cameras whose pixels hardly resolve a star
@@ -78,12 +79,15 @@ class Crowd:
         Stars on 1024 x 1024 px.
     brightest : float
         Flux that none exceeds, electrons.
+    faintest : float
+        Flux of the faintest that are counted, sigma on empty sky.
     slope : float
         Counts of stars brighter than a flux go as the flux to the power of minus this.
     """
 
     density: float
     brightest: float
+    faintest: float
     slope: float
 
 
@@ -141,6 +145,7 @@ def _crowd(random: np.random.Generator) -> Crowd:
     return Crowd(
         density=_log_uniform(random, CROWD_DENSITY),
         brightest=_log_uniform(random, CROWD_BRIGHTEST),
+        faintest=_log_uniform(random, CROWD_FAINTEST),
         slope=random.uniform(*CROWD_SLOPE),
     )
 

@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.training.conditions import PLAIN, Conditions
-from pipeline.training.scenes import Brush, Scene, log_uniform, on_new
+from pipeline.training.scenes import Plate, Scene, log_uniform, on_new
 
 Array = NDArray[np.float64]
 
 SNR = (3.0, 60.0)  # of point sources, on empty sky, in the difference
+CROWDED_SNR = (4.0, 150.0)  # and in a crowd on its light, which hides more than its photons do
 BRIGHT_SNR, BRIGHT_SHARE = (40.0, 400.0), 0.12  # and of some of them
 TRAIL_SNR = (8.0, 150.0)  # in all
 TRAIL_FWHM = (2.5, 100.0)  # long
 SATELLITE_SNR = (1.0, 25.0)  # within one FWHM of length
 TUMBLING_SHARE = 0.25  # of streaks, whose light comes and goes
 POINTS, STREAKS = ("point", "variable", "fading", "vanished"), ("satellite", "trail")
-DENSITY_PX = 9000  # of the field for each point event
+DENSITY_PX, CROWDED_PX = 9000, 4500  # of the field for each point event; in a crowd many are not seen
 STREAK_SHARE = 0.55  # of fields with streaks
 
 
@@ -40,7 +41,7 @@ class Event:
     flux : float
         Of the change, the reference's electrons, signed; of a streak that of a FWHM of its length.
     snr : float
-        Signed, on empty sky; of a streak within a FWHM of its length.
+        Signed, on empty sky, in a crowd on the light at its place; of a streak within a FWHM of its length.
     host : str
         ``none``, ``galaxy`` or ``star``.
     group : str
@@ -80,7 +81,8 @@ def draw_events(
 ) -> list[Event]:
     """Random events for a scene; galaxies host them in proportion to their light."""
     events: list[Event] = []
-    count = max(4, random.poisson(size * size / DENSITY_PX))
+    is_crowded = conditions.crowd is not None
+    count = max(4, random.poisson(size * size / (CROWDED_PX if is_crowded else DENSITY_PX)))
     shares = _shares(conditions.variable_share)
     for i in range(count):
         kind = str(random.choice(POINTS, p=shares))
@@ -90,9 +92,10 @@ def draw_events(
         sign = (
             -1.0 if kind in ("fading", "vanished") or (kind == "variable" and random.random() < 0.5) else 1.0
         )
-        snr = sign * float(log_uniform(random, *(BRIGHT_SNR if random.random() < BRIGHT_SHARE else SNR)))
+        between = BRIGHT_SNR if random.random() < BRIGHT_SHARE else CROWDED_SNR if is_crowded else SNR
+        snr = sign * float(log_uniform(random, *between))
         own_photons = np.sqrt(steady * (1.0 + 1.0 / scene.flux_ratio)) if conditions.bright_variables else 0.0
-        flux = snr * float(np.hypot(_one_sigma(scene, x, y), own_photons))
+        flux = snr * float(np.hypot(_one_sigma(scene, x, y, lit=is_crowded), own_photons))
         events.append(Event(kind, x, y, flux, snr, host, f"{name}-{i}", x, y, x, y, offset))
     if random.random() < STREAK_SHARE:
         events += [_streak(random, scene, size, f"{name}-s{i}") for i in range(1 + int(random.poisson(0.9)))]
@@ -150,19 +153,34 @@ def _place(
     return float(x), float(y), "none", 0.0, np.nan
 
 
-def _one_sigma(scene: Scene, x: float, y: float) -> float:
-    """The error of a point source's flux in the difference on empty sky, in the reference's electrons."""
+def _one_sigma(scene: Scene, x: float, y: float, *, lit: bool = False) -> float:
+    """The error of a point source's flux in the difference, in the reference's electrons: on empty sky, or on
+    the light that there is.
+    """
     x_new, y_new = on_new(scene.to_new, np.array([[x], [y]]))[:, 0]
+    error = _lit_error if lit else _sky_error
     return float(
         np.hypot(
-            _sky_error(scene.new.brush, float(x_new), float(y_new), scene.new.noise) / scene.flux_ratio,
-            _sky_error(scene.ref.brush, x, y, scene.ref.noise),
+            error(scene.new, float(x_new), float(y_new)) / scene.flux_ratio,
+            error(scene.ref, x, y),
         )
     )
 
 
-def _sky_error(brush: Brush, x: float, y: float, noise: float) -> float:
-    return noise * float(np.sqrt(brush.noise_pixels(x, y)))
+def _sky_error(plate: Plate, x: float, y: float) -> float:
+    return plate.noise * float(np.sqrt(plate.brush.noise_pixels(x, y)))
+
+
+def _lit_error(plate: Plate, x: float, y: float) -> float:
+    """By the light within a FWHM of a place, whose photons are its variance."""
+    reach = max(1, round(plate.brush.fwhm / 2.0))
+    row, column = (
+        round(min(max(each, 0.0), side - 1.0))
+        for each, side in zip((y, x), plate.electrons.shape, strict=True)
+    )
+    near = plate.electrons[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
+    variance = max(float(near.mean()) + plate.read_noise**2, plate.noise**2)
+    return float(np.sqrt(variance * plate.brush.noise_pixels(x, y)))
 
 
 def _streak(random: np.random.Generator, scene: Scene, size: int, group: str) -> Event:

@@ -208,12 +208,12 @@ def _grid(random: np.random.Generator, size: int) -> Array:
 def _stars(random: np.random.Generator, size: int, one_sigma: float, crowd: Crowd | None) -> Array:
     """Constant stars: from below the noise to far beyond saturation; counts go as flux**-1.75, or as told."""
     density, brightest = float(log_uniform(random, 150.0, 3000.0)), float(log_uniform(random, 1e5, 5e6))
-    slope = 0.75
+    faintest, slope = 4.0, 0.75
     if crowd is not None:
-        density, brightest, slope = crowd.density, crowd.brightest, crowd.slope
+        density, brightest, faintest, slope = crowd.density, crowd.brightest, crowd.faintest, crowd.slope
     count = max(30, round(density * size * size / 1024**2))
     xy = random.uniform(-MARGIN_PX, size - 1 + MARGIN_PX, (2, count))
-    high, low = brightest**-slope, (4.0 * one_sigma) ** -slope
+    high, low = brightest**-slope, (faintest * one_sigma) ** -slope
     flux = random.uniform(high, max(low, 2.0 * high), count) ** (-1.0 / slope)
     return np.vstack([xy, flux])
 

@@ -62,7 +62,7 @@ def test_an_error_of_the_flat_field_is_in_proportion_to_the_light():
 
 def test_a_scene_under_no_conditions_is_the_one_without_any():
     first, again = (draw_scene(np.random.default_rng(5), 128, *given) for given in ((), (PLAIN,)))
-    crowded = draw_scene(np.random.default_rng(5), 128, Conditions(crowd=Crowd(30_000.0, 5e6, 0.6)))
+    crowded = draw_scene(np.random.default_rng(5), 128, Conditions(crowd=Crowd(30_000.0, 5e6, 4.0, 0.6)))
     noisy = draw_scene(np.random.default_rng(5), 128, Conditions(new=Noise(excess=2.0)))
     assert np.array_equal(first.new.electrons, again.new.electrons)
     assert crowded.stars.shape[1] == round(30_000 * 128**2 / 1024**2) > 3 * first.stars.shape[1]
@@ -74,7 +74,7 @@ def test_a_scene_under_no_conditions_is_the_one_without_any():
 
 
 def test_bright_stars_vary_by_what_their_own_photons_let_be_seen():
-    scene = draw_scene(np.random.default_rng(7), 512, Conditions(crowd=Crowd(4000.0, 5e6, 0.75)))
+    scene = draw_scene(np.random.default_rng(7), 512, Conditions(crowd=Crowd(4000.0, 5e6, 4.0, 0.75)))
     few, many = (
         [
             event
