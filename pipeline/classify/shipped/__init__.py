@@ -17,11 +17,11 @@ class ShippedModel:
 SHIPPED: dict[str, ShippedModel] = {
     name: ShippedModel(_HERE / name, digest)
     for name, digest in {
-        "realbogus": "89430376e6b8c5650742b7547a114a5a2a7716bd503797d9d1425fd1160e2692",
+        "realbogus": "2716034b70f744fc9014a1781fe45c152fbde8fc02bc6d3dba4c2fffea69ac42",
         "tree": "f7f2217c8300c350828c142ddd65f319f22153de5211601232c084ee0537b668",
         "unet": "3ce180260198aed067aebd14c5f3f663e4ad2ad0c230673ee2578e9c0fc177fa",
-        "isolation_forest": "39a7a154bb83addf6ed9ec62d06aa818ef8bb3270ce19326253e3559d54e66b5",
-        "one_class_svm": "45188115dedc27cb44f1b217fba1a83f0cbf9c84f7e9fb9ff1c8cfe6057f3c6f",
-        "ensemble": "e29d143c813a3ff09b09981bfc7cefa3af729330c33d80b5f85a86240309dec3",
+        "isolation_forest": "fee42c5a12394e0cf45c05e5d970a1fe966d9d62089d7e44bcb32f73bee993dc",
+        "one_class_svm": "c6b7bf7199f8f2cf82f4b68ae04616fe3a11aafee16fc3f1a3b7ba053b29bbc9",
+        "ensemble": "bde9598e591329cc8ec3141e3ec655bc8b93d91f7b39f511b9dbd476ef50e14b",
     }.items()
 }
