@@ -151,5 +151,5 @@ def test_weights_that_do_not_fit_together_are_refused(tmp_path, damage, members)
 
 def test_zones_and_notes_are_by_the_limits_of_the_ensemble_that_came():
     limits = json.loads((SHIPPED["ensemble"].folder / "model.json").read_text())["config"]
-    assert pytest.approx(limits["fast_above"], abs=0.005) == FAST_ABOVE == ReviewSettings().notify_above
-    assert pytest.approx(limits["reject_below"], abs=0.002) == REJECT_BELOW
+    assert pytest.approx(limits["fast_above"], abs=0.001) == FAST_ABOVE == ReviewSettings().notify_above
+    assert limits["reject_below"] >= REJECT_BELOW  # less is put at the end than simulated fields would let be
