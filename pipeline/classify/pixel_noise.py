@@ -7,6 +7,8 @@ their neighbours is noise still, as stars are wider than they are.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,4 +82,4 @@ def _by_place(values: Stack) -> Stack:
     for i in range(1, BLOCK):
         means += columns[..., i]
     means /= np.float32(BLOCK**2)
-    return means.reshape(count, -1)
+    return means.reshape(count, math.prod(means.shape[1:]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.classify.pixel_noise import in_pixel_noise
-from pipeline.classify.triplets import NOISE, SIDE, SOFTENING, network_input, of_arrays
+from pipeline.classify.triplets import NOISE, SIDE, SOFTENING, network_input, of_arrays, of_cutouts
 
 FWHM = 4.5
 
@@ -45,6 +45,11 @@ def test_a_change_in_a_crowd_is_nearly_as_high_as_on_empty_sky():
 
     assert height(lambda images: of_arrays(images, images, images).new) < 3.0
     assert height(in_pixel_noise) == pytest.approx(10.0, rel=0.3)
+
+
+def test_of_no_images_there_are_none():
+    assert in_pixel_noise(sky(0)).shape == (0, SIDE, SIDE)
+    assert network_input(of_cutouts([]), NOISE).shape == (0, 6, SIDE, SIDE)
 
 
 def test_neither_unit_nor_level_nor_the_way_up_matters():
