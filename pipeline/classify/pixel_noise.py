@@ -34,13 +34,15 @@ def in_pixel_noise(stack: Stack) -> Stack:
     Returns
     -------
     (n, side, side) float32
-        What tells of no noise, as it is absent or flat, stays as it is.
+        What tells of no noise, as it is absent or flat, stays as it is. What is beyond single precision in
+        these units is infinite.
     """
     noise, sky = _measured(stack)
     # Where a flat place takes part the noise is 0, where too much is masked NaN.
     told = (noise > LEAST) & np.isfinite(sky)
     noise, sky = np.where(told, noise, 1.0), np.where(told, sky, 0.0)
-    scaled: Stack = (stack - sky[:, None, None]) / noise[:, None, None]
+    with np.errstate(over="ignore"):
+        scaled: Stack = (stack - sky[:, None, None]) / noise[:, None, None]
     return scaled
 
 

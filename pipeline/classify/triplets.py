@@ -136,8 +136,8 @@ def network_input(triplets: Triplets, scale: str = SPREAD) -> NDArray[np.float32
     count = len(triplets.planes)
     whole = np.empty((len(triplets), 2 * count, SIDE, SIDE), dtype=np.float32)
     for i, plane in enumerate(triplets.planes):
-        good, softened = np.isfinite(plane), whole[:, i]
         scaled = in_pixel_noise(plane) if scale == NOISE and i < LIT else plane
+        good, softened = np.isfinite(scaled), whole[:, i]
         np.arcsinh(np.divide(scaled, SOFTENING, out=softened), out=softened)
         np.copyto(softened, 0.0, where=~good)
         whole[:, count + i] = good

@@ -88,3 +88,14 @@ def test_a_network_takes_new_and_reference_so_and_the_difference_as_it_is():
             np.sinh(scaled[:, i]) * SOFTENING, in_pixel_noise(plane), rtol=1e-3, atol=1e-3
         )
     np.testing.assert_array_equal(scaled[:, 2:], plain[:, 2:])
+
+
+def test_a_pixel_that_no_number_holds_in_these_units_is_masked():
+    slope = 3e-9 * np.mgrid[:SIDE, :SIDE].sum(axis=0)
+    given = (1e-9 * sky(1) + slope).astype(np.float32)
+    given[0, 5, 5] = 9e29  # which is no sentinel yet
+    seen = of_arrays(given, given, given)
+    assert np.isfinite(seen.new).all()
+    found = network_input(seen, NOISE)
+    assert np.isfinite(found).all()
+    assert np.argwhere(found[0, 3:] == 0.0).tolist() == [[0, 5, 5], [1, 5, 5]]
