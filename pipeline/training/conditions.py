@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 HARD_SHARE = 0.6  # of fields
 CROWDED_SHARE = 0.65  # of those
-CROWD_DENSITY = (5e3, 4e4)  # stars on 1024 x 1024 px: at the upper end no pixel is without one
+CROWD_DENSITY = (5e3, 4e4)  # stars on 1024 x 1024 px: at the upper end one on every 26 px
 CROWD_FAINTEST = (4.0, 30.0)  # sigma on empty sky: in deep frames all that are counted are seen
 CROWD_BRIGHTEST = (2e6, 3e7)  # flux in electrons: each cutout shows stars near saturation
 CROWD_SLOPE = (0.5, 0.8)  # counts of stars brighter than a flux go as its power of minus this

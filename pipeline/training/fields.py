@@ -123,7 +123,7 @@ def field(
     streaks : bool
         Whether the trails that were drawn are in it; all else is drawn alike.
     conditions : Conditions, optional
-        Instead of those that are drawn, half of which are hard ones.
+        Instead of those that are drawn: `pipeline.training.conditions.draw_conditions`.
     settings : Settings, optional
         How it is subtracted and searched; by default as AstrID comes.
 

@@ -42,7 +42,7 @@ class UnetRun:
 
     On ``held_out`` fields the threshold of point sources is chosen, on ``streak_free`` others that of
     streaks, on ``judged`` others the scorecard is made. Rates of false streaks are told of fields as they
-    usually are: of those to learn from half are hard ones. A field of 512 pixels has four patches of 256,
+    usually are: of those to learn from most are hard ones. A field of 512 pixels has four patches of 256,
     less what is masked: fewer than some 260 fields cannot show that there are no more than .003 false
     streaks a patch.
     With ``frames`` every second field is of the frames in that folder. Thresholds are always chosen on

@@ -1,13 +1,15 @@
-"""What makes training fields harder: most are as they were, and what is added is as large as it says."""
+"""What makes training fields harder: some are as they were, and what is added is as large as it says."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pipeline.training.conditions import HARD_SHARE, PLAIN, Conditions, Crowd, Noise, draw_conditions
 from pipeline.training.events import draw_events
-from pipeline.training.scenes import draw_scene
+from pipeline.training.scenes import AWAY_DENSITY, MOST_AWAY, draw_scene
 
 SIDE = 200
 NOISE = 20.0
@@ -19,7 +21,7 @@ def added(noise: Noise) -> np.ndarray:
     return plate / NOISE
 
 
-def test_most_fields_are_under_none_and_no_two_others_alike():
+def test_some_fields_are_under_none_and_no_two_others_alike():
     drawn = [draw_conditions(np.random.default_rng(seed)) for seed in range(400)]
     hard = [each for each in drawn if each != PLAIN]
     assert len(hard) / len(drawn) == pytest.approx(HARD_SHARE, abs=0.08)
@@ -89,3 +91,33 @@ def test_bright_stars_vary_by_what_their_own_photons_let_be_seen():
     steady = flux[brightest.x, brightest.y]
     assert steady > 2.0 * max(flux[event.x, event.y] for event in few)
     assert abs(brightest.flux / brightest.snr) > np.sqrt(steady)
+
+
+def test_no_more_stars_stand_elsewhere_in_a_crowd_than_nearby_ones_can():
+    crowded = Conditions(crowd=Crowd(40_000.0, 5e6, 4.0, 0.6))
+    moved = [draw_scene(np.random.default_rng(seed), 128, crowded).moved.shape[1] for seed in range(12)]
+    most = MOST_AWAY * AWAY_DENSITY * (128 / 1024) ** 2  # 5.6, of 625 stars
+    assert 0 < max(moved) < most + 4.0 * np.sqrt(most)
+
+
+def test_a_change_in_a_crowd_is_as_bright_as_the_light_there_lets_be_seen():
+    """Of even light the photons alone are the noise of a pixel, and the sky is not."""
+    drawn = draw_scene(np.random.default_rng(3), 256)
+    light = 1e5 * np.ones_like(drawn.new.electrons)
+    new, ref = (replace(plate, electrons=light) for plate in (drawn.new, drawn.ref))
+    scene = replace(drawn, new=new, ref=ref)
+    at = 128.0, 128.0
+    for conditions, lit in ((PLAIN, False), (Conditions(crowd=Crowd(3e4, 5e6, 4.0, 0.6)), True)):
+        events = [
+            event
+            for event in draw_events(np.random.default_rng(4), scene, 256, "f", conditions)
+            if not event.is_streak
+        ]
+        errors = [
+            np.sqrt((1e5 + each.read_noise**2 if lit else each.noise**2) * each.brush.noise_pixels(*at))
+            for each in (new, ref)
+        ]
+        expected = float(np.hypot(errors[0] / scene.flux_ratio, errors[1]))
+        assert [event.flux / event.snr for event in events] == pytest.approx(
+            [expected] * len(events), rel=0.25
+        )  # the PSF varies over the field
