@@ -9,6 +9,7 @@ import pytest
 
 from astrid_tui.cli.models_card import card_lines
 from pipeline.classify.model_file import Calibration, Description, ModelFile, read
+from pipeline.classify.triplets import NOISE, SPREAD
 from pipeline.training.examples import LABELLED
 from pipeline.training.member_scores import SAID
 from pipeline.training.splits import LeakingSplit
@@ -39,7 +40,7 @@ def start(tmp_path_factory):
     said = Description(
         kind="realbogus",
         architecture="cutout_cnn",
-        config={"width": 4},
+        config={"width": 4, "scale": options.scale},
         inputs="triplet",
         calibration=Calibration(slope=0.7, offset=-0.2, prevalence=0.3),
     )
@@ -72,6 +73,17 @@ def test_it_learns_what_the_network_before_did_not_know(start, tmp_path, layers,
     else:
         assert not any(".norm." in name for name in changed)
         assert "centre.0.convolve.weight" in changed
+
+
+@pytest.mark.parametrize(
+    ("told", "scale"), [({}, SPREAD), ({"scale": SPREAD}, SPREAD), ({"scale": NOISE}, NOISE)]
+)
+def test_it_takes_cutouts_in_the_units_that_the_network_before_took_them_in(start, tmp_path, told, scale):
+    about = start.description.model_copy(update={"config": {"width": 4, **told}})
+    options, before = FineTuneOptions(folds=2, steps=2), replace(start, description=about)
+    assert tuned(before, blobs(20), tmp_path, steps=2).network.scale == scale
+    made = read(fine_tune_realbogus(before, blobs(20), options, tmp_path / "m", quietly).folder)
+    assert made.description.config == {"width": 4, "turns": 8, **told}
 
 
 def test_the_brier_score_is_of_probabilities_at_the_share_of_real_that_there_is():

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from core.errors import AstridError
-from pipeline.classify.model_file import NETWORK, read
+from pipeline.classify.model_file import NETWORK, ModelRefused, read
 from pipeline.classify.networks import OWN_OPERATORS, CandidateNetwork
 from pipeline.classify.onnx_network import checked
 from pipeline.classify.scorers import Inputs
-from pipeline.classify.triplets import SIDE, SPREAD
+from pipeline.classify.triplets import NOISE, SIDE, SPREAD, network_input
 from pipeline.training.calibration import at_share, calibration_error, fnr_at_fpr, is_held_out, platt
 from pipeline.training.candidate_models import split
 from pipeline.training.examples import LABELLED, join
@@ -136,6 +136,22 @@ def test_what_is_served_is_what_was_trained(made, examples):
     expected = calibration.slope * raw + calibration.offset
     np.testing.assert_allclose(served.logits(Inputs(examples.triplets)), expected, rtol=1e-4, atol=1e-4)
     assert served.embedding(Inputs(examples.triplets)).shape == (len(examples), 32)
+
+
+def test_a_version_of_before_is_served_in_the_units_it_learnt_in_and_one_of_others_not(made, examples):
+    model, some = read(made[0].folder), Inputs(examples[:8].triplets)
+
+    def told(**config):
+        about = model.description.model_copy(update={"config": {"width": 8, "turns": 8, **config}})
+        return CandidateNetwork(replace(model, description=about))
+
+    before, now = (each.input_of(some, slice(0, 8)) for each in (told(), told(scale=NOISE)))
+    np.testing.assert_array_equal(before, network_input(some.triplets, SPREAD))
+    np.testing.assert_array_equal(now, network_input(some.triplets, NOISE))
+    assert np.abs(before - now)[:, :2].max() > 0.01
+    assert model.description.config["scale"] == NOISE
+    with pytest.raises(ModelRefused, match="in units that are not known here"):
+        told(scale="magnitudes")
 
 
 def test_what_is_exported_takes_any_number_and_tells_of_no_machine(made):
