@@ -42,7 +42,7 @@ from pipeline.training.label_window import WINDOW_PX, mark_of, middles, window
 
 log = logging.getLogger(__name__)
 
-VERSION = 3  # of what a window holds
+VERSION = 4  # of what a window holds
 
 Report = Callable[[int, int, str], None]
 

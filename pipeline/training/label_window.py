@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from pipeline.classify.unet import STRIDE_PX
 from pipeline.classify.unet_input import CHANNELS, Planes
 from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import Difference
+from pipeline.training import field_cache
 from pipeline.training.agreed_candidates import AgreedCandidate
 from pipeline.training.field_cache import EVENT_COLUMNS, CachedField, FieldDamaged
 from pipeline.training.fields import UNTOLD
@@ -34,27 +36,35 @@ class LabelWindow(CachedField):
         `pipeline.training.member_scores.rows_of`.
     at : (m, 2) float64
         Where in the window they are: x, y.
+    within : (2,) int64
+        How many of its rows and columns are of the frame: the others lie beyond its sides.
     """
 
     rows: NDArray[np.int64]
     at: NDArray[np.float64]
+    within: NDArray[np.int64]
 
 
-def labels_of(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """``rows`` and ``at`` of a window that was kept: nothing, where it is of before they were.
+def read(path: Path) -> LabelWindow:
+    """A window that was kept; one of before has no numbers of labels, and all of it counts as the frame's.
 
     Raises
     ------
     FieldDamaged
         It cannot be read.
     """
+    made = field_cache.read(path)
+    told: dict[str, Any] = {
+        "rows": np.empty(0, dtype=np.int64),
+        "at": np.empty((0, 2)),
+        "within": np.array(made.classes.shape),
+    }
     try:
         with np.load(path, allow_pickle=False) as file:
-            if "rows" not in file:
-                return np.empty(0, dtype=np.int64), np.empty((0, 2))
-            return file["rows"], file["at"]
+            told |= {name: file[name] for name in told if name in file}
     except DAMAGE as error:
         raise FieldDamaged(path) from error
+    return LabelWindow(**{each.name: getattr(made, each.name) for each in fields(made)}, **told)
 
 
 def middles(candidates: Sequence[AgreedCandidate]) -> list[tuple[float, float]]:
@@ -88,6 +98,7 @@ def window(
     fwhm = max(difference.psf.fwhm, 2.0)
     classes, told = told_classes(marks, difference.score[cut], difference.mask[cut] != 0, fwhm)
     places = [[mark.x, mark.y, mark.snr, mark.x, mark.y, mark.x, mark.y] for mark in told]
+    within = np.array(classes.shape)
     beyond = [(0, WINDOW_PX - length) for length in classes.shape]  # of the frame
     known = [(each.row, mark) for each, mark in zip(ours, marks, strict=True) if each.row is not None]
     return LabelWindow(
@@ -106,6 +117,7 @@ def window(
         places=np.array(places, dtype=np.float64).reshape(-1, len(EVENT_COLUMNS)),
         rows=np.array([row for row, _ in known], dtype=np.int64),
         at=np.array([[mark.x, mark.y] for _, mark in known], dtype=np.float64).reshape(-1, 2),
+        within=within,
     )
 
 

@@ -13,7 +13,6 @@ from pipeline.classify.model_file import Calibration
 from pipeline.classify.unet import UNet
 from pipeline.detection.joined import opinion
 from pipeline.training import label_window, member_scores
-from pipeline.training.field_cache import read
 from pipeline.training.measures import auc, ranking
 
 Array = NDArray[np.float64]
@@ -76,13 +75,14 @@ def said_of(network: UNet, windows: Sequence[Path], report: Callable[[int], None
     judging, is_real = [np.empty(0)], [np.empty(0, dtype=bool)]
     rows, log_odds = [np.empty(0, dtype=np.int64)], [np.empty(0)]
     for done, path in enumerate(windows, start=1):
-        made = read(path)
-        maps, fwhm = network.log_odds(made.planes.astype(np.float32)), max(made.fwhm, 1.5)
+        made = label_window.read(path)
+        rows_within, columns_within = made.within  # as a frame ends there, whose maps tell nothing beyond
+        planes = made.planes[:, :rows_within, :columns_within].astype(np.float32)
+        maps, fwhm = network.log_odds(planes), max(made.fwhm, 1.5)
         judges = made.kinds != "trail"
         judging.append(opinion(maps, made.places[judges, 0], made.places[judges, 1], fwhm))
         is_real.append(made.kinds[judges] == "real")
-        known, at = label_window.labels_of(path)
-        rows.append(known)
-        log_odds.append(opinion(maps, at[:, 0], at[:, 1], fwhm))
+        rows.append(made.rows)
+        log_odds.append(opinion(maps, made.at[:, 0], made.at[:, 1], fwhm))
         report(done)
     return Said(*(np.concatenate(each) for each in (judging, is_real, rows, log_odds)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from core.vocabulary import Label
 from pipeline.classify.model_file import read, write
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet import shipped
-from pipeline.training import label_fields, label_window
+from pipeline.detection.joined import opinion
+from pipeline.training import field_cache, label_fields, label_window
 from pipeline.training.label_examples import scored_labels
 from pipeline.training.member_scores import rows_of, weighable
 from pipeline.training.remembered import NIGHTS, OBJECTS, numbers
@@ -48,3 +50,33 @@ def test_labels_that_were_held_out_weigh_as_if_the_unet_had_seen_their_frames(tm
     assert found.told["without_unet"] == 0
     assert found.log_odds["unet"] == pytest.approx(seen_by.unet, abs=0.005)  # windows are kept as float16
     assert np.ptp(found.log_odds["unet"]) > 1.0
+
+
+@pytest.mark.parametrize("shape", [(200, 221), (301, 283)])
+def test_where_a_frame_ends_a_window_of_it_tells_what_the_frame_does(tmp_path, shape):
+    """Sides that no pooling divides, as of a frame that is smaller than a window or larger."""
+    random = np.random.default_rng(3)
+    planes = random.normal(size=(5, *shape)).astype(np.float32)
+    planes[4] = 0.0
+    height, width = shape
+    x = np.array([width - 1.0, 100.0, width - 1.0, 2.0])
+    y = np.array([height - 1.0, height - 1.4, 2.0, 60.0])
+    for column, row in zip(x, y, strict=True):
+        away = np.hypot(np.arange(height)[:, None] - row - 1.0, np.arange(width) - column - 1.0)
+        planes[[0, 2, 3]] += 8.0 * np.exp(-(away**2) / 8.0)
+    planes = planes.astype(np.float16).astype(np.float32)  # as windows are kept
+    labels = [
+        SimpleNamespace(
+            candidate=SimpleNamespace(x=x[i], y=y[i], snr=9.0, features={}), label=1, kind=Label.REAL, row=i
+        )
+        for i in range(len(x))
+    ]
+    mask = np.zeros(shape, dtype=np.uint16)
+    difference = SimpleNamespace(psf=SimpleNamespace(fwhm=4.0), score=planes[3], mask=mask)
+    paths = []
+    for number, middle in enumerate(label_window.middles(labels)):
+        paths.append(tmp_path / f"{number}.npz")
+        field_cache.store(label_window.window("w", middle, labels, planes, difference), paths[-1])
+    said = said_of(shipped(), paths, lambda _done: None)
+    found = said.log_odds[np.argsort(said.rows)]
+    assert found == pytest.approx(opinion(shipped().log_odds(planes), x, y, 4.0), abs=1e-4)

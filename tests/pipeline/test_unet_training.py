@@ -171,6 +171,7 @@ def write_window(path, seed):
         LabelWindow(
             path.stem, planes.astype(np.float16), classes, 3.0, np.array(["bogus"]), np.array([""]),
             np.array([[*place, 9.0, 0, 0, 0, 0]]), np.array([seed]), np.array([place]),
+            np.array(classes.shape),
         ),
         path,
     )  # fmt: skip
