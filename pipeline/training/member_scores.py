@@ -78,9 +78,15 @@ def kept(examples: Examples, log_odds: Array) -> dict[str, NDArray[np.generic]]:
 
 
 def kept_by_row(rows: NDArray[np.int64], log_odds: Array) -> dict[str, NDArray[np.generic]]:
-    """As `kept`, of labelled candidates by the numbers of their pixels: `rows_of`."""
-    _, first = np.unique(rows, return_index=True)
-    return {ROWS: rows[first], SAID: log_odds[first].astype(np.float64)}
+    """As `kept`, of labelled candidates by the numbers of their pixels: `rows_of`.
+
+    Of pixels of which different things were said nothing is kept, as a U-Net, which looks at frames, says
+    them of cutouts in which all is masked.
+    """
+    known, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+    is_one = np.ones(len(known), dtype=bool)
+    is_one[inverse[log_odds != log_odds[first][inverse]]] = False
+    return {ROWS: known[is_one], SAID: log_odds[first][is_one].astype(np.float64)}
 
 
 def kept_of_split(held: Examples, raw: Array) -> dict[str, NDArray[np.generic]]:

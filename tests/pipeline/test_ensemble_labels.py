@@ -21,7 +21,15 @@ from pipeline.training.ensemble_train import at_even_odds, weigh
 from pipeline.training.ensemble_zones import zones
 from pipeline.training.examples import LABELLED, Examples, join
 from pipeline.training.label_examples import of_labels, scored_labels
-from pipeline.training.member_scores import SAID, Weighable, kept_by_row, kept_of_split, rows_of, weighable
+from pipeline.training.member_scores import (
+    ROWS,
+    SAID,
+    Weighable,
+    kept_by_row,
+    kept_of_split,
+    rows_of,
+    weighable,
+)
 from pipeline.training.remembered import NIGHTS, OBJECTS, PREFIX, numbers
 from pipeline.training.scored_fields import Scored
 from pipeline.training.tree_train import TreeOptions
@@ -197,6 +205,13 @@ def test_what_a_unet_learnt_of_never_counts_and_what_was_held_out_from_it_does(t
     assert set(found["told"].examples.group) == set(labels.group) - set(first.group)
     assert found["told"].left_out == {"learnt": len(first), "unknown": 0}
     assert found["untold"].left_out == {"learnt": 0, "unknown": 24}
+
+
+def test_of_pixels_of_which_two_things_were_said_nothing_is_kept():
+    kept = kept_by_row(np.array([7, 5, 9, 7, 5]), np.array([1.0, 2.0, 3.0, 1.0, -2.0]))
+    assert (kept[ROWS].tolist(), kept[SAID].tolist()) == ([7, 9], [1.0, 3.0])
+    nothing = kept_by_row(np.empty(0, dtype=np.int64), np.empty(0))
+    assert len(nothing[ROWS]) == len(nothing[SAID]) == 0
 
 
 def test_labels_of_before_a_unet_count_by_what_it_kept_of_them_and_none_that_it_knows_of_does(tmp_path):
