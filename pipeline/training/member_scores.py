@@ -81,10 +81,10 @@ def kept_by_row(rows: NDArray[np.int64], log_odds: Array) -> dict[str, NDArray[n
     """As `kept`, of labelled candidates by the numbers of their pixels: `rows_of`.
 
     Of pixels of which different things were said nothing is kept, as a U-Net, which looks at frames, says
-    them of cutouts in which all is masked.
+    them of cutouts in which all is masked; nor is what is no number, of which no model may be made.
     """
     known, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
-    is_one = np.ones(len(known), dtype=bool)
+    is_one = np.isfinite(log_odds[first])
     is_one[inverse[log_odds != log_odds[first][inverse]]] = False
     return {ROWS: known[is_one], SAID: log_odds[first][is_one].astype(np.float64)}
 

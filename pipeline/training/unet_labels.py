@@ -31,7 +31,7 @@ class Said:
     rows : (m,) int64
         Numbers of the cutouts of all that have any: `pipeline.training.member_scores.rows_of`.
     log_odds : (m,) float64
-        Of these.
+        Of these; minus infinity of a place that its frame does not have any more.
     """
 
     judging: Array

@@ -11,13 +11,13 @@ import pytest
 from core.database.store import open_store
 from core.settings_sections import DetectSettings
 from core.vocabulary import Label
-from pipeline.classify.model_file import read, write
+from pipeline.classify.model_file import Calibration, read, write
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet import shipped
 from pipeline.detection.joined import opinion
 from pipeline.training import field_cache, label_fields, label_window
 from pipeline.training.label_examples import scored_labels
-from pipeline.training.member_scores import rows_of, weighable
+from pipeline.training.member_scores import ROWS, SAID, rows_of, weighable
 from pipeline.training.remembered import NIGHTS, OBJECTS, numbers
 from pipeline.training.unet_labels import said_of
 from tests.pipeline.labelled_night import candidates, judge, processed
@@ -72,11 +72,16 @@ def test_where_a_frame_ends_a_window_of_it_tells_what_the_frame_does(tmp_path, s
         for i in range(len(x))
     ]
     mask = np.zeros(shape, dtype=np.uint16)
+    gone = SimpleNamespace(x=width + 200.0, y=30.0, snr=9.0, features={})  # the reference was larger then
+    labels.append(SimpleNamespace(candidate=gone, label=1, kind=Label.REAL, row=4))
     difference = SimpleNamespace(psf=SimpleNamespace(fwhm=4.0), score=planes[3], mask=mask)
     paths = []
     for number, middle in enumerate(label_window.middles(labels)):
         paths.append(tmp_path / f"{number}.npz")
         field_cache.store(label_window.window("w", middle, labels, planes, difference), paths[-1])
     said = said_of(shipped(), paths, lambda _done: None)
-    found = said.log_odds[np.argsort(said.rows)]
+    kept = said.kept(Calibration(slope=2.0, offset=1.0))
+    assert kept[ROWS].tolist() == [0, 1, 2, 3]  # and not that of the place beyond
+    found = said.log_odds[np.argsort(said.rows)][:4]
+    assert kept[SAID] == pytest.approx(2.0 * found + 1.0)
     assert found == pytest.approx(opinion(shipped().log_odds(planes), x, y, 4.0), abs=1e-4)
