@@ -25,10 +25,10 @@ from astrid_tui.cli.invocation import (
 from astrid_tui.cli.models_judged import (
     UNET,
     candidates_of,
-    in_their_places,
+    models_to_judge,
     names_of,
-    numbers,
-    see_that_there_are,
+    refuse_unknown_names,
+    version_numbers,
 )
 from astrid_tui.cli.models_prevalence import NIGHT, night_share, print_night, shares
 from astrid_tui.cli.output_files import ForceOption, check_output, output_bytes
@@ -126,12 +126,12 @@ def evaluate(
     from core.errors import AstridError
     from pipeline.training import evaluate as room
 
-    see_that_there_are(models)
+    refuse_unknown_names(models)
     by_hand = shares(prevalence)
     read = (examples, own_kind, *(trained_on or ()))
     check_output(output, force=force, inputs=read, endings=(".png",))
     night = night_share(context) if NIGHT in (prevalence or ()) else None
-    found = in_their_places(context, folder, numbers(version))
+    found = models_to_judge(context, folder, version_numbers(version))
     names, shown = names_of(models)
     candidates, network = candidates_of(found, names, whole_frames=examples is None)
     whole: dict[str, NDArray[Any]] = {}

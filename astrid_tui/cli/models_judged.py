@@ -19,7 +19,7 @@ MOST_DIGITS = 9
 UNET = "unet"
 
 
-def see_that_there_are(models: Sequence[str] | None) -> None:
+def refuse_unknown_names(models: Sequence[str] | None) -> None:
     """Refuse, as wrong usage, names that no model has."""
     from core.models.names import NAMES
 
@@ -30,7 +30,7 @@ def see_that_there_are(models: Sequence[str] | None) -> None:
             )
 
 
-def numbers(given: Sequence[str] | None) -> dict[str, int]:
+def version_numbers(given: Sequence[str] | None) -> dict[str, int]:
     """The versions that were asked for, by model."""
     from core.models.names import NAMES
 
@@ -46,7 +46,7 @@ def numbers(given: Sequence[str] | None) -> dict[str, int]:
     return found
 
 
-def in_their_places(
+def models_to_judge(
     context: typer.Context, folders: Sequence[Path] | None, versions: Mapping[str, int]
 ) -> dict[str, tuple[Path, str | None]]:
     """The models in use, with given versions and folders in their places."""
