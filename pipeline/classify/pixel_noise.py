@@ -18,6 +18,7 @@ STEP = 2  # every other pixel is looked at, so that what resampling ties togethe
 BLOCK = 5  # of these along the sides of a place
 DARKEST = 7  # places, of 36 in a cutout, a fifth
 LEAST_KNOWN = 8  # pixels of a place
+LEAST_FILL = 0.025  # of an image: of fewer a few are alike by chance, as images are kept to a quarter sigma
 LEAST = 0.01  # of the spread of all: with less, pixels are copies of each other, not noise
 # Of normal noise the mean of absolute values is sqrt(2 / pi) sigma; that of the mean of four is in it too.
 SIGMA = np.float32(np.sqrt(np.pi / 2.0) / np.sqrt(1.25))
@@ -34,8 +35,8 @@ def in_pixel_noise(stack: Stack) -> Stack:
     Returns
     -------
     (n, side, side) float32
-        What tells of no noise, as it is absent or flat, stays as it is. What is beyond single precision in
-        these units is infinite.
+        What tells of no noise, as it is absent or flat, stays as it is; what fills an image up tells of none.
+        What is beyond single precision in these units is infinite.
     """
     noise, sky = _measured(stack)
     # Where a flat place takes part the noise is 0, where too much is masked NaN.
@@ -48,7 +49,7 @@ def in_pixel_noise(stack: Stack) -> Stack:
 
 def _measured(stack: Stack) -> tuple[Stack, Stack]:
     """The noise of pixels and the sky: the middle ones of the darkest places, each (n,)."""
-    some = np.ascontiguousarray(stack[:, ::STEP, ::STEP])
+    some = _without_fill(np.ascontiguousarray(stack[:, ::STEP, ::STEP]))
     inner = (some.shape[1] - 2) // BLOCK * BLOCK
     some = some[:, : inner + 2, : inner + 2]
     here = some[:, 1:-1, 1:-1]
@@ -70,6 +71,30 @@ def _measured(stack: Stack) -> tuple[Stack, Stack]:
     middle = DARKEST // 2
     noise, sky = (np.sort(np.take_along_axis(each, dark, axis=1), axis=1)[:, middle] for each in (noise, sky))
     return SIGMA * noise, sky
+
+
+def _without_fill(images: Stack) -> Stack:
+    """The same with NaN where pixels are copies of all their neighbours, and in these.
+
+    Where an image ends, others fill it up with one value, often far below the sky. Its darkest places would
+    be there, and what differs most from its neighbours beside them.
+    """
+    down = images[:, 1:] == images[:, :-1]
+    across = images[:, :, 1:] == images[:, :, :-1]
+    alike = np.ones(images.shape, dtype=bool)  # what lies beyond the sides of an image tells nothing
+    alike[:, 1:] &= down
+    alike[:, :-1] &= down
+    alike[:, :, 1:] &= across
+    alike[:, :, :-1] &= across
+    alike &= alike.mean(axis=(1, 2), keepdims=True) > LEAST_FILL
+    if not alike.any():
+        return images
+    fill = alike.copy()
+    fill[:, 1:] |= alike[:, :-1]
+    fill[:, :-1] |= alike[:, 1:]
+    fill[:, :, 1:] |= alike[:, :, :-1]
+    fill[:, :, :-1] |= alike[:, :, 1:]
+    return np.where(fill, np.float32(np.nan), images)
 
 
 def _by_place(values: Stack) -> Stack:

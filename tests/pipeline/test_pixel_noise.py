@@ -80,6 +80,18 @@ def test_what_tells_of_no_noise_is_left(value):
     assert np.nanmax(np.abs(in_pixel_noise(half))) < 10.0
 
 
+@pytest.mark.parametrize("value", [-20.0, -3.0, 20.0])
+@pytest.mark.parametrize("rows", [3, 5, 10, 31])
+def test_what_fills_up_an_image_that_ends_is_no_sky(rows, value):
+    whole = np.round(4.0 * sky(60)) / np.float32(4.0)  # as cutouts are kept, in which a few pixels are alike
+    filled = whole.copy()
+    filled[:, :rows] = value
+    found, expected = (in_pixel_noise(each)[:, rows:] for each in (filled, whole))
+    slope, level = np.polyfit(expected.ravel(), found.ravel(), 1)
+    assert slope == pytest.approx(1.0, abs=0.05)
+    assert level == pytest.approx(0.0, abs=0.15)
+
+
 def test_a_network_takes_new_and_reference_so_and_the_difference_as_it_is():
     crowd = of_arrays(sky(3) + stars(), sky(3, 5) + stars(), sky(3, 6))
     plain, scaled = network_input(crowd), network_input(crowd, NOISE)
