@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,13 @@ class Command:
         untold, unprinted = documented.broken(words, document)
         assert not untold + unprinted, f"{words}: {untold} are not told, {unprinted} are not printed"
         return document
+
+
+def in_a_new_home(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> Command:
+    """`astrid` in a home that has nothing yet, called in a folder."""
+    monkeypatch.setenv("ASTRID_HOME", str(folder / "home"))
+    monkeypatch.delenv("ASTRID_CONFIG", raising=False)
+    monkeypatch.chdir(folder)
+    return Command(monkeypatch, lambda: tuple(capsys.readouterr()))

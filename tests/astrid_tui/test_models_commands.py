@@ -21,7 +21,7 @@ from pipeline.training.examples import LABELLED as LABEL
 from pipeline.training.keeping import keep
 from pipeline.training.member_scores import ROWS, SAID
 from tests.astrid_tui import documented
-from tests.astrid_tui.command import Command
+from tests.astrid_tui.command import in_a_new_home
 from tests.core.test_trainings import a_training
 from tests.pipeline.test_imported_models import linear
 from tests.pipeline.toy_models import blobs
@@ -31,10 +31,7 @@ NETWORK = ("models", "train", "realbogus", "--no-sync")  # MLflow's own tests ar
 
 @pytest.fixture
 def astrid(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("ASTRID_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Command(monkeypatch, lambda: tuple(capsys.readouterr()))
+    return in_a_new_home(monkeypatch, capsys, tmp_path)
 
 
 def test_a_version_that_does_not_score_here_is_not_promoted(astrid, tmp_path):

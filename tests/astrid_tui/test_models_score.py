@@ -10,16 +10,13 @@ import numpy as np
 import pytest
 
 from astrid_tui.cli.models_score import SHOWN
-from tests.astrid_tui.command import Command
+from tests.astrid_tui.command import in_a_new_home
 from tests.pipeline.toy_models import blobs
 
 
 @pytest.fixture
 def astrid(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("ASTRID_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Command(monkeypatch, lambda: tuple(capsys.readouterr()))
+    return in_a_new_home(monkeypatch, capsys, tmp_path)
 
 
 def test_score_says_what_every_model_says_without_a_store(astrid, triplets):
