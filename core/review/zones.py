@@ -1,10 +1,10 @@
 """What a candidate is by its score: first, in its turn, or what nobody need look at. Filters ask for it.
 
-Nothing is ever deleted, nor left out of the queue. Of the ensemble that AstrID comes with at most 0.5 % of
-the real lie below the lower limit, and above the upper one at most 1 % are bogus, by the unfavourable end of
-the interval over fields that nothing was trained on. The upper limit is the ensemble's own, of the worst kind
-of simulated fields. By these the lower one might be 0.047; in crowded real frames twice the budget would be
-lost by that.
+Nothing is ever deleted, nor left out of the queue. The limits are for the ensemble that AstrID comes with, by
+the unfavourable end of the interval over fields that nothing was trained on: below the lower one are to lie
+at most 0.5 % of the real, above the upper one at most 1 % bogus. The upper one is the ensemble's own, of the
+worst kind of simulated fields. By these the lower one might be 0.047; in crowded real frames twice the budget
+would be lost by that, so it is set by these.
 """
 
 from __future__ import annotations
