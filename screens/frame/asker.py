@@ -39,6 +39,11 @@ class Asker(Generic[Data]):
         """Whether an answer is on its way."""
         return self._is_asking
 
+    @property
+    def wanted(self) -> str | None:
+        """A filter that is not in force yet."""
+        return self._wanted
+
     def waiting_since(self, now: float) -> float | None:
         """When the store was asked that has not answered yet; none: it was asked but a moment ago.
 

@@ -107,6 +107,11 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         return True
 
     @property
+    def filter_to_come(self) -> str:
+        """The filter that is being read by, else the one in force."""
+        return self.filter if self._asker.wanted is None else self._asker.wanted
+
+    @property
     def is_visit(self) -> bool:
         """Whether a jump brought the filter: then ``back`` leads to where it came from."""
         return self._filter_before is not None
@@ -114,7 +119,8 @@ class FrameScreen(KeyedScreen, Generic[Data]):
     def arrive(self, target: Target) -> None:
         """Go to something; by default to what passes its filter."""
         if target.filter is not None:
-            self._filter_before = self.filter
+            if not self.is_visit:
+                self._filter_before = self.filter_to_come
             self.choose(target.filter)
 
     def commands(self) -> "Sequence[Command]":

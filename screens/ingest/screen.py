@@ -305,7 +305,7 @@ class IngestScreen(FrameScreen["Answer"]):
     def arrive(self, target: Target) -> None:
         """Show a frame, or the frames that pass a filter."""
         if target.observation_id is not None:
-            self._before_jump = self._state, self.filter, self._row
+            self._before_jump = self._state, self.filter_to_come, self._row
             self._arriving, self._scrolled = target.observation_id, 0
             self.ask()
         elif target.filter is not None:

@@ -34,6 +34,7 @@ class Choosing:
         self._recalled: Mapping[str, Any] = {}
         self._looked_at: int | None = None  # how many awaited a verdict when more was looked for
         self._restart: object | None = None  # which one is under way
+        self._coming = ""  # the filter of that one
         self.order = "score"
         self.is_owed = False
         self.nothing: tuple[str, ...] = ()  # why no card passes the filter, as far as that is clear
@@ -43,9 +44,14 @@ class Choosing:
         """Whether another queue is being read: no card of this one is read meanwhile."""
         return self._restart is not None
 
+    @property
+    def filter_to_come(self) -> str:
+        """The filter of the queue that is being read, else of the one that is here."""
+        return self._coming if self.is_restarting else self._screen.filter
+
     def restart_soon(self, filters: str) -> None:
         """Begin at the start of what passes a filter."""
-        self._restart = object()
+        self._restart, self._coming = object(), filters
         start(self._screen, partial(self.restart, filters), group="card", exclusive=True)
 
     def stay(self) -> None:
@@ -58,6 +64,7 @@ class Choosing:
         """Read the queue from its start; a filter that cannot be understood leaves everything as it was."""
         screen, said = self._screen, self._screen.notice
         mine = self._restart = object()
+        self._coming = filters
         try:
             is_there = await self._read_queue(filters)
         finally:
@@ -169,7 +176,7 @@ class Choosing:
     def in_order(self, order: str) -> None:
         """Begin at the start of the queue in another order."""
         self.order = order
-        self.restart_soon(self._screen.filter)
+        self.restart_soon(self.filter_to_come)
 
     def in_next_order(self) -> None:
         """Begin at the start of the queue in the order after this one."""

@@ -200,6 +200,11 @@ class ReviewScreen(PictureScreen):
         """The store may have come back while another screen was open."""
         self.catch_up()
 
+    @property
+    def filter_to_come(self) -> str:
+        """The filter of the queue that is being read, else of the one that is here."""
+        return self.choosing.filter_to_come
+
     def choose(self, filters: str) -> None:
         """Begin at the start of what passes a filter."""
         self.wait_for_answer()
@@ -327,7 +332,7 @@ class ReviewScreen(PictureScreen):
             self.notice = ()
             self.show_place()
         elif steps > 0 and self.queue.came_in:
-            self.choosing.restart_soon(self.filter)
+            self.choosing.restart_soon(self.filter_to_come)
 
     def move_to(self, place: int | None) -> None:
         """Go to a card of those that were read."""

@@ -120,6 +120,36 @@ async def test_a_jump_leads_there_and_esc_back(night, tmp_path):
         await vera.until(lambda: "score>22.2" in vera.lines[1])
 
 
+@pytest.mark.parametrize("where", [Where.REVIEW, Where.INGEST])
+async def test_a_jump_before_the_one_before_was_left_leads_back_as_far(night, tmp_path, where):
+    _, url = night
+    own = {Where.REVIEW: "score>22.2", Where.INGEST: "kind:reference"}[where]
+    elsewhere, key = {Where.REVIEW: ("1", "3"), Where.INGEST: ("3", "1")}[where]
+    async with console(url, tmp_path) as vera:
+        await vera.press(key, "slash")
+        await vera.type(own)
+        await vera.until(lambda: f"{own}  esc clears" in vera.text)
+        await vera.press(elsewhere)
+        vera.app.jump(where, Target(filter="frame:m31-1.fits"))
+        await vera.until(lambda: "frame:m31-1.fits  esc back" in vera.text)
+        assert not vera.app.here.back()
+        assert vera.app.step_out()  # before anything can be read
+        vera.app.jump(where, Target(filter="frame:m31-2.fits"))
+        await vera.until(lambda: "frame:m31-2.fits  esc back" in vera.text)
+        await vera.pilot.press("escape")
+        await vera.until(lambda: vera.app.here.WHERE is not where)
+        await vera.press(key)
+        await vera.until(lambda: f"{own}  esc clears" in vera.text)
+
+
+async def test_another_order_keeps_a_filter_that_is_being_read(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        vera.app.here.choose("score>22.2")
+        vera.app.here.choosing.in_order("age")  # before anything can be read
+        await vera.until(lambda: "score>22.2  esc clears" in vera.lines[1])
+
+
 async def test_a_jump_into_a_screen_that_was_never_open(night, tmp_path):
     _, url = night
     (tmp_path / file_of("vera")).write_text('{"screen": "ingest"}')
