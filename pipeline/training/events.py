@@ -94,7 +94,8 @@ def draw_events(
         )
         between = BRIGHT_SNR if random.random() < BRIGHT_SHARE else CROWDED_SNR if is_crowded else SNR
         snr = sign * float(log_uniform(random, *between))
-        own_photons = np.sqrt(steady * (1.0 + 1.0 / scene.flux_ratio)) if conditions.bright_variables else 0.0
+        is_lit_by_itself = conditions.bright_variables and not is_crowded  # there it is of the light already
+        own_photons = np.sqrt(steady * (1.0 + 1.0 / scene.flux_ratio)) if is_lit_by_itself else 0.0
         flux = snr * float(np.hypot(_one_sigma(scene, x, y, lit=is_crowded), own_photons))
         events.append(Event(kind, x, y, flux, snr, host, f"{name}-{i}", x, y, x, y, offset))
     if random.random() < STREAK_SHARE:

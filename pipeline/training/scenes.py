@@ -19,8 +19,9 @@ from pipeline.training.conditions import PLAIN, Conditions, Crowd, Noise
 Array = NDArray[np.float64]
 
 MARGIN_PX = 40.0  # stars so far outside shine into the field
-LONG_SHARE = 0.3  # of frames, out of focus or ill guided:
-LONG = (0.1, 0.5)  # ellipticities of a PSF 1.1 to 1.7 times as long as wide
+LONG_SHARE = 0.4  # of frames, out of focus or ill guided:
+LONG = (0.1, 0.6)  # ellipticities of a PSF 1.1 to 2 times as long as wide
+AXIS_SHARE, OFF_AXIS = 0.5, 0.2  # of those, along rows or columns, as drives trail; give or take, radians
 GALAXY_SHARE = 0.75  # of fields with any galaxy
 MOST_AWAY = 0.12  # of the stars that stand elsewhere by a lot, and
 AWAY_DENSITY = 3000.0  # of no more of them than on 1024 x 1024 px: those with large motions are nearby ones
@@ -184,6 +185,8 @@ def _psf(random: np.random.Generator, shape: tuple[int, int]) -> MoffatField:
     variation, direction = random.uniform(0.0, 0.08), random.uniform(0.0, 2.0 * np.pi)
     long = random.random() < LONG_SHARE
     elongation = random.uniform(*LONG) if long else float(log_uniform(random, 0.01, 0.1))
+    if long and random.random() < AXIS_SHARE:
+        direction = np.pi * random.integers(2) + random.normal(0.0, OFF_AXIS)
     return MoffatField(
         shape,
         fwhm=float(log_uniform(random, 1.8, 7.0)),

@@ -9,7 +9,15 @@ import pytest
 
 from pipeline.training.conditions import HARD_SHARE, PLAIN, Conditions, Crowd, Noise, draw_conditions
 from pipeline.training.events import draw_events
-from pipeline.training.scenes import AWAY_DENSITY, MOST_AWAY, draw_scene
+from pipeline.training.scenes import (
+    AWAY_DENSITY,
+    AXIS_SHARE,
+    LONG,
+    LONG_SHARE,
+    MOST_AWAY,
+    OFF_AXIS,
+    draw_scene,
+)
 
 SIDE = 200
 NOISE = 20.0
@@ -91,6 +99,38 @@ def test_bright_stars_vary_by_what_their_own_photons_let_be_seen():
     steady = flux[brightest.x, brightest.y]
     assert steady > 2.0 * max(flux[event.x, event.y] for event in few)
     assert abs(brightest.flux / brightest.snr) > np.sqrt(steady)
+
+
+def test_a_star_that_varies_in_a_crowd_is_lit_by_itself_once():
+    """There its own photons are of the light that the error is of already."""
+    crowd = Crowd(4000.0, 5e6, 4.0, 0.75)
+    scene = draw_scene(np.random.default_rng(7), 256, Conditions(crowd=crowd))
+    faint, bright = (
+        {
+            (event.x, event.y): event.flux / event.snr
+            for seed in range(8)
+            for event in draw_events(
+                np.random.default_rng(seed), scene, 256, "f", Conditions(crowd, 0.9, bright_variables=each)
+            )
+            if event.host == "star"
+        }
+        for each in (False, True)
+    )
+    both = faint.keys() & bright.keys()
+    assert len(both) > 10
+    assert [bright[place] for place in both] == pytest.approx([faint[place] for place in both])
+
+
+def test_some_stars_are_long_and_half_of_those_along_rows_or_columns():
+    psfs = [draw_scene(np.random.default_rng(seed), 32).new.brush.field for seed in range(300)]
+    size = np.array([np.hypot(psf.e1, psf.e2) for psf in psfs])
+    long = [psf for psf, each in zip(psfs, size, strict=True) if each > LONG[0]]
+    assert len(long) / len(psfs) == pytest.approx(LONG_SHARE, abs=0.09)
+    assert 0.9 * LONG[1] < size.max() < LONG[1]
+    slant = np.array([abs(np.arctan2(psf.e2, abs(psf.e1))) for psf in long])
+    near = 2.0 * OFF_AXIS
+    expected = AXIS_SHARE * 0.954 + (1.0 - AXIS_SHARE) * near / (np.pi / 2.0)
+    assert np.mean(slant < near) == pytest.approx(expected, abs=0.13)
 
 
 def test_no_more_stars_stand_elsewhere_in_a_crowd_than_nearby_ones_can():
