@@ -1,10 +1,11 @@
 r"""Judge the models by the second generator.
 
 python -m benchmarks.judge --work FOLDER [--images FOLDER] [--own-kind N] [--first N] [--json FILE] \
-    [--keep]
+    [--processes N] [--keep]
 
-Fields are drawn once and kept in the folder; the product subtracts and searches them every time. Without
---images the changes in real pixels, half of all, are left out. --own-kind judges the same models by
+Fields are drawn once and kept in the folder; the product subtracts and searches them every time, in so many
+processes. Without --images the changes in real pixels are left out; with them half of all changes are such,
+for only some of the simulated fields count there. --own-kind judges the same models by
 so many fields of the training's generator too, of seeds that no training uses: the difference is the gap.
 Probabilities are told at even odds, as models state them.
 --keep writes what the model cards tell into the package, beside the models.
@@ -15,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -43,18 +43,22 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first of them: others nobody has looked at")
     parser.add_argument("--models", type=Path, help="a folder with a model in each of its folders")
     parser.add_argument("--again", action="store_true", help="judge the examples that are kept")
+    parser.add_argument("--processes", type=int, default=1, help="in how many the fields are judged")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", action="store_true", help="keep the numbers for the model cards")
     options = parser.parse_args()
     if options.images is None:
-        print("Without the real frames: the changes in real pixels, half of all, are left out.")
+        print("Without the real frames: the changes in real pixels are left out.")
 
     file = options.work / "examples.npz"
     if not (options.again and file.exists()):
-        began = time.process_time()
-        parts = sets.judged(options.images, options.work, options.simulated, _say, options.first)
+        began = os.times()
+        parts = sets.judged(
+            options.images, options.work, options.simulated, _say, options.first, options.processes
+        )
         sets.write(file, sets.assemble(parts))
-        print(f"{len(parts)} fields, {time.process_time() - began:.0f} CPU s")
+        spent = [after - before for after, before in zip(os.times()[:4], began[:4], strict=True)]
+        print(f"{len(parts)} fields, {sum(spent):.0f} CPU s")
     with np.load(file, allow_pickle=False) as kept:
         columns = {name: kept[name] for name in kept.files}
     _describe(columns)
@@ -68,7 +72,8 @@ def main() -> None:
     if own is not None:
         room.refuse_leaks(own.examples, candidates)
     result = report(columns, judged, candidates, own)
-    result["odd"] = _odd(room.ready(folders, ODD_BY), judged, own)
+    both = sets.beside_real(columns["field"], columns["frame"])
+    result["odd"] = _odd(room.ready(folders, ODD_BY), judged, both, own)
     if options.keep:
         keep(result, {name: folder for name, (folder, _) in folders.items()})
     if options.json is not None:
@@ -77,6 +82,7 @@ def main() -> None:
 
 def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: Any) -> dict[str, Any]:
     """Print everything that is judged; what was printed, for JSON."""
+    from benchmarks.judge.examples import beside_real
     from pipeline.training import evaluate as room
     from pipeline.training.calibration import EVEN_ODDS
     from pipeline.training.scorecard_text import lines
@@ -87,10 +93,11 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
     absent = {each.name: each.why_not for each in candidates if each.scorer is None}
     absent.pop("unet", None)
     shown = judged.cut == ""
+    both = beside_real(columns["field"], columns["frame"])
     out: dict[str, Any] = {"absent": absent}
     every = {
-        "shown": (shown, "of what the cuts let through"),
-        "peaks": (np.ones(len(judged), bool), "of every peak beyond the threshold"),
+        "shown": (shown & both, "of what the cuts let through"),
+        "peaks": (both, "of every peak beyond the threshold"),
         "shown simulated": (
             shown & (judged.instrument == "simulated"),
             "of what is shown of simulated fields",
@@ -201,13 +208,13 @@ def _gap(evaluation: Any, own: Any, candidates: Any) -> dict[str, Any] | None:
     }
 
 
-def _odd(detectors: Any, judged: Any, own: Any) -> dict[str, Any]:
+def _odd(detectors: Any, judged: Any, both: NDArray[np.bool_], own: Any) -> dict[str, Any]:
     """Print what the detectors of the odd are worth; the same for JSON."""
     from benchmarks.judge import odd
 
     shown = judged.cut == ""
     simulated = shown & (judged.instrument == "simulated")
-    parts = {"simulated": (judged, simulated), "simulated_and_real_pixels": (judged, shown)}
+    parts = {"simulated": (judged, simulated), "simulated_and_real_pixels": (judged, shown & both)}
     if own is not None:
         parts["own_kind"] = (own.examples, own.examples.cut == "")
     return odd.cards(detectors, parts)

@@ -12,8 +12,11 @@ streak: ``false_streak_field, false_streak_evidence``. ``unet`` is the U-Net's l
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +28,9 @@ from benchmarks.judge.field import HOSTS, VERSION, Field, load, save
 from benchmarks.judge.product import UNTOLD, Judged, host_names, judge
 from pipeline.frame import FrameRefused
 
-SIMULATED = 180
-ROUNDS = {"saao": 15, "lt": 20}  # of a pair of real frames: with these half of all changes lie in real pixels
+SIMULATED = 540
+BESIDE_REAL = 180  # of the simulated fields: these hold half of all changes, where the other half
+ROUNDS = {"saao": 15, "lt": 20}  # lies in the pixels of real frames, each pair with so many draws of them
 SAME_PX = 2.5
 NEAR_BRIGHT_STAR_PX = 9.0  # at which a repeated detection is a residual of that star
 INSTRUMENTS = {"simulated": "simulated", "saao": "SAAO 1.0m STE3", "lt": "LT RISE"}
@@ -40,27 +44,32 @@ class Part:
     judged: Judged
 
 
-def recipes(images: Path | None, simulated: int, first: int = 0) -> Iterator[tuple[str, Callable[[], Field]]]:
-    """Name and drawing of each field; real ones only where their frames are."""
-    for seed in range(first, first + simulated):
-        yield f"simulated-{seed:03d}", lambda seed=seed: skies.field_of(seed)
-    if images is None:
-        return
-    for sky, number in real_skies.SKIES:
-        for round_ in range(ROUNDS[sky]):
-            yield (
-                f"{sky}-{number:02d}-{round_}",
-                lambda sky=sky, number=number, round_=round_: real_skies.field_of(
-                    images, sky, number, round_
-                ),
-            )
+def names(images: Path | None, simulated: int, first: int = 0) -> list[str]:
+    """The names of all fields; of real ones only where their frames are."""
+    found = [f"simulated-{seed:03d}" for seed in range(first, first + simulated)]
+    if images is not None:
+        found += [
+            f"{sky}-{number:02d}-{round_}"
+            for sky, number in real_skies.SKIES
+            for round_ in range(ROUNDS[sky])
+        ]
+    return found
 
 
-def drawn(name: str, draw: Callable[[], Field], work: Path) -> Field:
+def draw(name: str, images: Path | None) -> Field:
+    """The field of a name."""
+    sky, number, *round_ = name.split("-")
+    if sky == "simulated":
+        return skies.field_of(int(number))
+    assert images is not None
+    return real_skies.field_of(images, sky, int(number), int(round_[0]))
+
+
+def drawn(name: str, images: Path | None, work: Path) -> Field:
     """A field, from the folder of those that were drawn before or anew."""
     path = work / "fields" / f"{name}-v{VERSION}.npz"
     if not path.exists():
-        save(path, draw())
+        save(path, draw(name, images))
     return load(path)
 
 
@@ -70,18 +79,48 @@ def judged(
     simulated: int,
     tell: Callable[[str], None],
     first: int = 0,
+    processes: int = 1,
 ) -> list[Part]:
     """Every field and what the product made of it; those that the product refuses are told of."""
     parts = []
-    for name, draw in recipes(images, simulated, first):
-        field = drawn(name, draw, work)
-        try:
-            parts.append(Part(field, judge(field, images)))
-        except FrameRefused as refusal:
-            tell(f"{name}: refused: {refusal}")
-            continue
-        tell(f"{name}: {len(parts[-1].judged.snr)} candidates")
+    every = names(images, simulated, first)
+    one = partial(_part, images=images, work=work)
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        for name, found in zip(every, pool.map(one, every), strict=True):
+            if isinstance(found, str):
+                tell(f"{name}: refused: {found}")
+                continue
+            tell(f"{name}: {len(found.judged.snr)} candidates")
+            parts.append(found)
     return parts
+
+
+def _part(name: str, images: Path | None, work: Path) -> Part | str:
+    """A field and what the product made of it, or why it refuses."""
+    field = drawn(name, images, work)
+    try:
+        return Part(field, judge(field, images))
+    except FrameRefused as refusal:
+        return str(refusal)
+
+
+def beside_real(field: NDArray[np.str_], frames: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Which rows count where real frames do: all but those of simulated fields beyond `BESIDE_REAL`.
+
+    Parameters
+    ----------
+    field : (n,) str
+        Of each row.
+    frames : (m,) str
+        All fields; where none of them is real, all rows count.
+    """
+    simulated = np.char.startswith(frames, "simulated-")
+    if simulated.all() or not simulated.any():
+        return np.ones(len(field), bool)
+    seed = np.array([int(name.split("-")[1]) for name in frames[simulated].tolist()])
+    kept = frames[simulated][seed < seed.min() + BESIDE_REAL]
+    found: NDArray[np.bool_] = np.isin(field, np.concatenate([kept, frames[~simulated]]))
+    return found
 
 
 def assemble(parts: list[Part]) -> dict[str, NDArray[Any]]:

@@ -87,14 +87,15 @@ def test_a_field_that_was_kept_before_offsets_were_told_is_read_without_them(fie
 def test_a_field_that_was_kept_is_drawn_anew_under_another_version(field, tmp_path, monkeypatch):
     draws = []
 
-    def draw():
-        draws.append(field)
+    def draw(name, images):
+        draws.append(name)
         return field
 
+    monkeypatch.setattr(examples, "draw", draw)
     for version, times in ((1, 1), (1, 1), (2, 2)):
         monkeypatch.setattr(examples, "VERSION", version)
-        assert examples.drawn("simulated-003", draw, tmp_path).name == field.name
-        assert len(draws) == times
+        assert examples.drawn("simulated-003", None, tmp_path).name == field.name
+        assert draws == ["simulated-003"] * times
 
 
 def test_what_the_product_finds_is_labelled_by_what_is_there(field):
@@ -198,6 +199,22 @@ def test_detection_is_counted_by_truths_and_by_false_alarms_of_the_area():
     hidden = table.detection(columns, np.where(score == 8.0, -np.inf, score), ("simulated",))
     assert hidden[0].estimate.value == pytest.approx(18 / 27)
     assert table.detection(columns, score, ("simulated",))[3].met is (line.estimate.low >= 0.5)
+
+
+def test_beside_real_frames_only_as_many_simulated_fields_count_as_hold_half_of_the_changes(tmp_path):
+    alone, every = examples.names(None, 400, 20), examples.names(tmp_path, 400, 20)
+    assert (alone[0], alone[-1]) == ("simulated-020", "simulated-419")
+    real = np.array([name for name in every if name not in alone])
+    assert len(real) == 12 * examples.ROUNDS["saao"] + 6 * examples.ROUNDS["lt"]
+    frames = np.array([name for name in every if name != "simulated-050"])  # which was refused
+    rows = np.repeat(frames, 2)
+    counted = examples.beside_real(rows, frames)
+    number = np.array([int(name.split("-")[1]) for name in rows.tolist()])
+    expected = np.isin(rows, real) | (number < 20 + examples.BESIDE_REAL)
+    assert counted.tolist() == expected.tolist()
+    assert 2 * (examples.BESIDE_REAL - 1 + len(real)) == np.count_nonzero(counted)
+    for one_kind in (np.array(alone), real):
+        assert examples.beside_real(one_kind, one_kind).all()
 
 
 def test_a_goal_is_met_only_by_the_unfavourable_end():
