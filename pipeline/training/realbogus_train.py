@@ -36,6 +36,7 @@ MOST_CUT_OFF = 24  # pixels of one side
 SCALE_ERROR, LEVEL_ERROR = 0.12, 0.15  # of a plane's sigma, in logarithm, and of its sky, in sigma
 ZOOMED = 0.25  # share of steps whose cutouts are of other pixels, and with them of other seeing and noise
 ZOOM = (0.75, 1.3)
+STRETCH = 1.25  # of one axis, and the other shrunk by as much, at most: stars up to 1.6 times as long as wide
 SCORED = 256
 
 
@@ -349,9 +350,10 @@ def _batch(
 
 def _zoomed(random: np.random.Generator, values: Tensor, good: Tensor) -> tuple[Tensor, Tensor]:
     """Cutouts as they would be with other pixels; what lies outside is masked."""
-    zoom = torch.from_numpy(random.uniform(*ZOOM, len(values)).astype(np.float32)).to(values.device)
+    zoom = random.uniform(*ZOOM, len(values)).astype(np.float32)
+    stretch = STRETCH ** random.uniform(-1.0, 1.0, len(values)).astype(np.float32)
     move = torch.zeros(len(values), 2, 3, device=values.device)
-    move[:, 0, 0] = move[:, 1, 1] = zoom
+    move[:, 0, 0], move[:, 1, 1] = (torch.from_numpy(each) for each in (zoom * stretch, zoom / stretch))
     grid = torch.nn.functional.affine_grid(move, list(values.shape), align_corners=True)
     both = torch.cat([values, good.float()], dim=1)
     moved = torch.nn.functional.grid_sample(both, grid, align_corners=True)

@@ -94,6 +94,20 @@ def test_at_the_end_so_much_is_left_of_the_rate(examples, tmp_path, left):
     assert group["lr"] == pytest.approx(options.rate * (left + (1.0 - left) * fall))
 
 
+def test_zoomed_cutouts_show_stars_of_other_sizes_up_to_so_much_longer_than_wide():
+    y, x = np.mgrid[-31:32, -31:32].astype(np.float32)
+    star = np.exp(-(x**2 + y**2) / (2.0 * 3.0**2))
+    values = torch.from_numpy(np.broadcast_to(star, (200, 3, SIDE, SIDE)).copy())
+    seen, good = realbogus_train._zoomed(np.random.default_rng(1), values, torch.ones_like(values) > 0)
+    light = torch.where(good, seen, 0.0).numpy()[:, 0]
+    wide, high = (np.sqrt((light * each**2).sum((1, 2)) / light.sum((1, 2))) for each in (x, y))
+    size, longer = np.sqrt(wide * high) / 3.0, wide / high
+    most = realbogus_train.STRETCH**2
+    for drawn, low, top in ((1.0 / size, *realbogus_train.ZOOM), (longer, 1.0 / most, most)):
+        assert low - 0.05 < drawn.min() < low + 0.1
+        assert top - 0.1 < drawn.max() < top + 0.05
+
+
 def test_a_training_begins_with_a_network_that_is_there_and_all_of_it_learns(made, examples, tmp_path):
     start = read(made[0].folder)
     options = replace(SHORT, steps=1, rate=1e-6, average=0.0)
