@@ -68,7 +68,7 @@ def on_long_trail(found, detection):
 @pytest.fixture(scope="module")
 def fields():
     """One with a satellite's trail, one with a source that only the U-Net sees."""
-    return [make_field(seed, 256) for seed in (9_200_007, 9_200_055)]
+    return [make_field(seed, 256) for seed in (9_200_000, 9_200_015)]
 
 
 def test_models_learn_of_all_that_the_product_shows_what_only_the_unet_sees_too(fields):
@@ -114,7 +114,7 @@ def test_what_only_the_unet_sees_is_told_truly(fields):
 
 
 def test_trails_that_no_cutout_shows_an_end_of_are_learnt_as_satellites_or_not_at_all():
-    long, short = (make_field(seed, 256, conditions=PLAIN) for seed in (9_200_001, 9_200_003))
+    long, short = (make_field(seed, 256, conditions=PLAIN) for seed in (9_201_487, 9_200_015))
     assert max(event.length for event in long.events if event.kind == "trail") > 300
     assert min(event.length for event in long.events if event.kind == "trail") > SIDE
     examples = of_field(long, shipped())
