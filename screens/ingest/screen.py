@@ -70,7 +70,7 @@ class IngestScreen(FrameScreen["Answer"]):
         """Keep what was read, with the cursor on the row it was on, or what came into its place."""
         if self._arriving is not None and data.wish.opened == self._arriving:
             self._arriving = None
-            self._state, self.filter, self._opened = ALL, "", data.wish.opened
+            self._state, self.filter, self._opened, self._row = ALL, "", data.wish.opened, data.wish.row
         if self.data is not None and self.data.wish.expression != data.wish.expression:
             self._changing.forget()
         above = self._here - self._top
@@ -165,6 +165,11 @@ class IngestScreen(FrameScreen["Answer"]):
     def is_open(self) -> bool:
         """Whether a frame is shown in full, or on its way."""
         return self._opened is not None
+
+    @property
+    def is_visit(self) -> bool:
+        """Whether a jump led to what is shown."""
+        return self._before_jump is not None
 
     @property
     def is_within(self) -> bool:
@@ -270,7 +275,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self.ask()
 
     def _close(self) -> None:
-        self._opened, self._before_jump, self._is_opening = None, None, False
+        self._opened, self._arriving, self._is_opening = None, None, False
 
     def _next_pane(self) -> None:
         """The next state; in a frame, its next section."""
@@ -284,7 +289,7 @@ class IngestScreen(FrameScreen["Answer"]):
     def step_back(self) -> bool:
         """Close the frame, then forget marks, filter and state; after a jump, go where one came from."""
         if self._before_jump is not None:
-            self._state, before, self._row = self._before_jump
+            (self._state, before, self._row), self._before_jump = self._before_jump, None
             self._close()
             self.choose(before)
             return False
@@ -304,14 +309,16 @@ class IngestScreen(FrameScreen["Answer"]):
 
     def arrive(self, target: Target) -> None:
         """Show a frame, or the frames that pass a filter."""
+        if target.observation_id is None and target.filter is None:
+            return
+        self._before_jump = self._before_jump or (self._state, self.filter_to_come, self._row)
         if target.observation_id is not None:
-            self._before_jump = self._state, self.filter_to_come, self._row
             self._arriving, self._scrolled = target.observation_id, 0
             self.ask()
         elif target.filter is not None:
             self._close()
             self._state, self._row = ALL, None
-            super().arrive(target)
+            self.choose(target.filter)
 
     def _review(self) -> None:
         """On to the frame's candidates."""

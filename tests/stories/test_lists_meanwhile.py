@@ -8,7 +8,7 @@ from screens.action import Where
 from screens.frame.host import Target
 from tests.builders import make_store
 from tests.stories.desk import console
-from tests.stories.test_queue_screens import on, sees, words
+from tests.stories.test_queue_screens import keys, on, sees, words
 from tests.stories.trouble import troubled_night
 
 
@@ -35,3 +35,76 @@ async def test_the_run_under_the_cursor_is_stopped_though_it_was_not_read_yet(ni
         assert vera.app.here.copied_text() == "run 2"
     with store.read() as db:
         assert [db.get_one(Run, each).reason for each in (1, 2)] == [runs.ASKED_TO_STOP, None]
+
+
+async def test_a_frame_that_a_jump_led_to_is_left_before_it_was_read(night, tmp_path):
+    _, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await keys(vera, "slash")
+        await words(vera, "field:M31")
+        await vera.settled()
+        await keys(vera, "2")
+        vera.app.jump(Where.INGEST, Target(observation_id=ids[0]))
+        assert not vera.app.here.back()
+        assert vera.app.step_out()  # before anything can be read
+        await vera.settled()
+        await keys(vera, "1")
+        await vera.settled()
+        assert "field:M31  esc clears" in vera.text
+        assert not vera.app.here.is_open
+
+
+async def test_a_frame_that_a_jump_led_to_before_the_one_before_was_left_leads_back_as_far(night, tmp_path):
+    _, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await keys(vera, "slash")
+        await words(vera, "field:M31")
+        await vera.settled()
+        for each in ids[:2]:
+            await keys(vera, "2")
+            vera.app.jump(Where.INGEST, Target(observation_id=each))
+            await vera.until(lambda: vera.app.here.is_open)
+            await vera.settled()
+        await keys(vera, "escape")
+        assert vera.app.here.WHERE is Where.PIPELINE
+        await keys(vera, "1")
+        await vera.settled()
+        assert "field:M31  esc clears" in vera.text
+
+
+async def test_another_state_of_what_a_jump_led_to_is_left_for_where_it_came_from(night, tmp_path):
+    _, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await keys(vera, "l")
+        await vera.settled()
+        own = vera.app.here.data.wish
+        assert own.state
+        await keys(vera, "2")
+        vera.app.jump(Where.INGEST, Target(observation_id=ids[0]))
+        await vera.settled()
+        await keys(vera, "2")
+        vera.app.jump(Where.INGEST, Target(filter="field:M31"))
+        await vera.until(lambda: "field:M31  esc back" in vera.text)
+        await keys(vera, "l")
+        await vera.settled()
+        await keys(vera, "escape")
+        await vera.until(lambda: vera.app.here.WHERE is Where.PIPELINE)
+        await keys(vera, "1")
+        await vera.settled()
+        assert (vera.app.here.data.wish.state, vera.app.here.filter) == (own.state, "")
+
+
+async def test_the_frame_after_one_that_a_jump_led_to_is_beside_that_one(night, tmp_path):
+    _, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await vera.settled()
+        vera.app.jump(Where.INGEST, Target(observation_id=ids[3]))
+        await vera.until(lambda: vera.app.here.is_open)
+        await keys(vera, "right_square_bracket")
+        await vera.settled()
+        rows = [row.id for row in vera.app.here.data.part.rows]
+        assert vera.app.here.chosen_row.id == rows[rows.index(ids[3]) + 1]
