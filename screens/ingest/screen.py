@@ -20,6 +20,7 @@ from screens.review.drawings import in_cells
 
 if TYPE_CHECKING:
     from core.database.store import Store
+    from core.frames.frame_detail import FrameDetail, Header
     from core.frames.frame_list import Counted, FrameRow
     from screens.ingest.reading import Answer
 
@@ -39,7 +40,8 @@ class IngestScreen(FrameScreen["Answer"]):
         self._row: FrameRow | None = None  # under the cursor
         self._from_end = False
         self._arriving: int | None = None  # a frame that a jump leads to
-        self._opened: int | None = None  # the frame that is shown in full
+        self._opened: int | None = None  # the frame that is to be shown in full
+        self._detail: FrameDetail | None = None  # and what is shown: the one before until that was read
         self._is_opening = False  # what the cursor comes to stand on is to be shown in full
         self._before_jump: tuple[str, str, FrameRow | None] | None = None  # state, filter and row, until back
         self._scrolled = 0
@@ -75,6 +77,7 @@ class IngestScreen(FrameScreen["Answer"]):
             self._changing.forget()
         above = self._here - self._top
         self.data = data
+        self._detail = data.detail if self.is_open else None
         self._from_end = False
         rows, moved_to = data.part.rows, self._row.id if self._row else None
         here = next((place for place, row in enumerate(rows) if row.id == moved_to), data.part.here)
@@ -100,8 +103,8 @@ class IngestScreen(FrameScreen["Answer"]):
         """The list, or the frame that is open."""
         if self.data is None:
             return []
-        if self._opened is not None and self.data.detail is not None:
-            return self._frame_lines(width, height)
+        if self._detail is not None:
+            return self._frame_lines(self._detail, self.data.header, width, height)
         page = self._list_page(self.data)
         room = view.room_for_frames(page, width, height)
         # Scroll no more than the cursor asks for, and never beyond the rows that were read.
@@ -123,14 +126,11 @@ class IngestScreen(FrameScreen["Answer"]):
             marks=self._changing.marks,
         )
 
-    def _frame_lines(self, width: int, height: int) -> list[Line]:
-        data = self.data
-        if data is None or data.detail is None:
-            return []
+    def _frame_lines(self, shown: FrameDetail, header: Header | None, width: int, height: int) -> list[Line]:
         page = detail.DetailPage(
             now=time.time(),
-            detail=data.detail,
-            header=data.header,
+            detail=shown,
+            header=header,
             look=self._look(),
             candidates_key=self.host.registry.sign("ingest:candidates"),
             retry_key="" if self.host.read_only else self.host.registry.sign("ingest:retry"),
@@ -178,10 +178,9 @@ class IngestScreen(FrameScreen["Answer"]):
 
     @property
     def chosen_row(self) -> FrameRow | None:
-        """The frame that is open, else the one under the cursor."""
-        if self._opened is not None and self.data is not None and self.data.detail is not None:
-            return self.data.detail.row
-        return self._row
+        """The frame that is open, else the one under the cursor, which may be on its way."""
+        is_read = self._detail is not None and self._detail.row.id == self._opened
+        return self._detail.row if self._detail is not None and is_read else self._row
 
     @property
     def total(self) -> Counted:
@@ -275,7 +274,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self.ask()
 
     def _close(self) -> None:
-        self._opened, self._arriving, self._is_opening = None, None, False
+        self._opened, self._detail, self._arriving, self._is_opening = None, None, None, False
 
     def _next_pane(self) -> None:
         """The next state; in a frame, its next section."""
@@ -335,8 +334,8 @@ class IngestScreen(FrameScreen["Answer"]):
         row = self.chosen_row
         if row is None:
             return None
-        shown = self.data.detail if self.data and self._opened is not None else None
-        return safe_text(shown.path if shown else row.frame)
+        shown = self._detail
+        return safe_text(shown.path if shown and shown.row.id == row.id else row.frame)
 
     def ask_filter(self) -> None:
         """Let the user type a filter."""

@@ -2,12 +2,13 @@
 
 import pytest
 
-from core.database.tables import Run
+from core.database.tables import Observation, Run
 from core.operations import runs
 from screens.action import Where
 from screens.frame.host import Target
+from screens.ingest import reading as ingest_reading
 from tests.builders import make_store
-from tests.stories.desk import console
+from tests.stories.desk import Held, console
 from tests.stories.test_queue_screens import keys, on, sees, words
 from tests.stories.trouble import troubled_night
 
@@ -108,3 +109,42 @@ async def test_the_frame_after_one_that_a_jump_led_to_is_beside_that_one(night, 
         await vera.settled()
         rows = [row.id for row in vera.app.here.data.part.rows]
         assert vera.app.here.chosen_row.id == rows[rows.index(ids[3]) + 1]
+
+
+async def test_a_frame_that_was_closed_is_not_shown_again_in_place_of_the_next(night, tmp_path, monkeypatch):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await vera.settled()
+        here = vera.app.here
+        first, second = here.data.part.rows[:2]
+        await keys(vera, "enter")
+        await vera.settled()
+        assert first.frame in vera.lines[1] + vera.lines[2]
+        await keys(vera, "escape")
+        read = Held(monkeypatch, ingest_reading, "read")
+        await keys(vera, "j", "enter")
+        await vera.until(lambda: read.is_begun)
+        here.paint()
+        assert here.chosen_row.id == second.id
+        assert second.frame in vera.text  # in the list
+        read.let_go()
+        await vera.settled()
+        assert here.data.detail.row.id == second.id
+
+
+async def test_what_is_asked_of_the_frame_beside_the_one_that_is_open_is_of_that_one(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await vera.settled()
+        here = vera.app.here
+        first, second = here.data.part.rows[:2]
+        await keys(vera, "enter")
+        await vera.settled()
+        for action in ("ingest:frame-after", "ingest:priority"):
+            here.do(action)
+        await words(vera, "7")
+        await vera.settled()
+    with store.read() as db:
+        assert [db.get_one(Observation, row.id).priority for row in (first, second)] == [0, 7]
