@@ -40,6 +40,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self._row: FrameRow | None = None  # under the cursor
         self._from_end = False
         self._arriving: int | None = None  # a frame that a jump leads to
+        self._typed: str | None = None  # a filter whose list is shown from its start once it was read
         self._opened: int | None = None  # the frame that is to be shown in full
         self._detail: FrameDetail | None = None  # and what is shown: the one before until that was read
         self._is_opening = False  # what the cursor comes to stand on is to be shown in full
@@ -58,6 +59,8 @@ class IngestScreen(FrameScreen["Answer"]):
         opened = self.host.opened
         cadence_s = opened.settings.camera.cadence_s if opened else 0.0
         wish = Wish(self._state, self.filter, self._row, self._from_end, self._opened)
+        if self.filter == self._typed:
+            wish = Wish(self._state, self.filter)
         arriving, known = self._arriving, self.data
         if arriving is None:
             return partial(read, wish, cadence_s, known)
@@ -73,6 +76,9 @@ class IngestScreen(FrameScreen["Answer"]):
         if self._arriving is not None and data.wish.opened == self._arriving:
             self._arriving = None
             self._state, self.filter, self._opened, self._row = ALL, "", data.wish.opened, data.wish.row
+        if data.wish.filters == self._typed:
+            self._close()
+            self._row, self._top = None, 0
         if self.data is not None and self.data.wish.expression != data.wish.expression:
             self._changing.forget()
         above = self._here - self._top
@@ -270,11 +276,12 @@ class IngestScreen(FrameScreen["Answer"]):
             self.refuse(NO_FRAME)
 
     def _show(self, frame_id: int) -> None:
-        self._opened, self._scrolled = frame_id, 0
+        self._opened, self._typed, self._scrolled = frame_id, None, 0
         self.ask()
 
     def _close(self) -> None:
-        self._opened, self._detail, self._arriving, self._is_opening = None, None, None, False
+        self._opened, self._detail, self._is_opening = None, None, False
+        self._arriving = self._typed = None
 
     def _next_pane(self) -> None:
         """The next state; in a frame, its next section."""
@@ -312,7 +319,7 @@ class IngestScreen(FrameScreen["Answer"]):
             return
         self._before_jump = self._before_jump or (self._state, self.filter_to_come, self._row)
         if target.observation_id is not None:
-            self._arriving, self._scrolled = target.observation_id, 0
+            self._arriving, self._typed, self._scrolled = target.observation_id, None, 0
             self.ask()
         elif target.filter is not None:
             self._close()
@@ -344,8 +351,7 @@ class IngestScreen(FrameScreen["Answer"]):
         )
 
     def _choose_from_start(self, filters: str) -> None:
-        self._close()
-        self._row, self._top = None, 0
+        self._typed = filters
         self.choose(filters)
 
     def remembered(self) -> dict[str, Any]:

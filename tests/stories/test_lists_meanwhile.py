@@ -148,3 +148,40 @@ async def test_what_is_asked_of_the_frame_beside_the_one_that_is_open_is_of_that
         await vera.settled()
     with store.read() as db:
         assert [db.get_one(Observation, row.id).priority for row in (first, second)] == [0, 7]
+
+
+async def test_marks_that_were_set_while_others_were_moved_stay(night, tmp_path, monkeypatch):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await vera.settled()
+        here = vera.app.here
+        ids = [row.id for row in here.data.part.rows[:2]]
+        moved = Held(monkeypatch, ingest_reading, "prioritise")
+        await keys(vera, "space", "p")
+        await words(vera, "3")
+        await vera.until(lambda: moved.is_begun)
+        await keys(vera, "space")
+        moved.let_go()
+        await vera.settled()
+        assert here._changing.marks.ids == {ids[1]}
+
+
+async def test_a_filter_that_is_not_understood_leaves_frame_and_cursor_where_they_are(night, tmp_path):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await vera.settled()
+        here = vera.app.here
+        await keys(vera, "j", "enter")
+        await vera.settled()
+        row = here.chosen_row
+        await keys(vera, "slash")
+        await words(vera, "scorn>3")
+        await vera.settled()
+        assert "scorn" in vera.text
+        await keys(vera, "escape")
+        assert here.is_open
+        assert here.chosen_row == row
+        await keys(vera, "escape")
+        assert here.chosen_row == row
