@@ -39,6 +39,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self._state = ALL
         self._row: FrameRow | None = None  # under the cursor
         self._from_end = False
+        self._steps = 0  # of the cursor since, where it is not known yet on which row it comes to stand
         self._arriving: int | None = None  # a frame that a jump leads to
         self._typed: str | None = None  # a filter whose list is shown from its start once it was read
         self._opened: int | None = None  # the frame that is to be shown in full
@@ -87,6 +88,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self._from_end = False
         rows, moved_to = data.part.rows, self._row.id if self._row else None
         here = next((place for place, row in enumerate(rows) if row.id == moved_to), data.part.here)
+        here, self._steps = min(max(here + self._steps, 0), max(len(rows) - 1, 0)), 0
         self._row = rows[here] if rows else None
         self._top = max(here - above, 0)
         if self._is_opening:
@@ -233,10 +235,17 @@ class IngestScreen(FrameScreen["Answer"]):
             if place and 0 <= place - first < len(self.data.part.rows):
                 self._step(place - first - self._here)
             else:
-                self._row, self._from_end = None, place is None
-                self.ask()
+                self._begin_at(from_end=place is None)
+
+    def _begin_at(self, *, from_end: bool = False) -> None:
+        """Read the list from its start or its end, and put the cursor there."""
+        self._row, self._from_end, self._steps, self._top = None, from_end, 0, 0
+        self.ask()
 
     def _step(self, steps: int) -> None:
+        if self._row is None and self.is_asking:
+            self._steps += steps
+            return
         if self.data is None or not self.data.part.rows:
             return
         part = self.data.part
@@ -262,8 +271,8 @@ class IngestScreen(FrameScreen["Answer"]):
         offered = [each for each in STATES if each in (ALL, self._state) or counts.get(each)]
         place = (offered.index(self._state) + steps) % len(offered)
         self._close()
-        self._state, self._row, self._top = offered[place], None, 0
-        self.ask()
+        self._state = offered[place]
+        self._begin_at()
 
     def _open(self) -> None:
         if self._opened is not None:
@@ -306,8 +315,8 @@ class IngestScreen(FrameScreen["Answer"]):
         elif super().step_back():
             return True
         elif self._state:
-            self._state, self._row = ALL, None
-            self.ask()
+            self._state = ALL
+            self._begin_at()
         else:
             return False
         self.paint()
@@ -382,5 +391,5 @@ class IngestScreen(FrameScreen["Answer"]):
         if name not in ("all", *STATES[1:]):
             raise CommandRefused(f"state takes one of all, {', '.join(STATES[1:])}")
         self._close()
-        self._state, self._row, self._top = (ALL if name == "all" else name), None, 0
-        self.ask()
+        self._state = ALL if name == "all" else name
+        self._begin_at()

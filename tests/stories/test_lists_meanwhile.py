@@ -185,3 +185,19 @@ async def test_a_filter_that_is_not_understood_leaves_frame_and_cursor_where_the
         assert here.chosen_row == row
         await keys(vera, "escape")
         assert here.chosen_row == row
+
+
+@pytest.mark.parametrize(
+    ("actions", "place"), [("last previous", -2), ("first next", 1), ("last previous first", 0)]
+)
+async def test_the_cursor_goes_on_from_where_it_comes_to_stand(night, tmp_path, actions, place):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await keys(vera, "j", "j", "j")
+        await vera.settled()
+        here = vera.app.here
+        for action in actions.split():
+            here.do(action)
+        await vera.settled()
+        assert here.chosen_row.id == here.data.part.rows[place].id
