@@ -101,7 +101,8 @@ class Asker(Generic[Data]):
             if self._wanted == wanted:
                 self._wanted = None
                 screen.prompt.ask_on()
-            screen.say(error, Tone.BAD)
+            if self.is_owed or wanted is None or not screen.prompt.is_given_up:
+                screen.say(error, Tone.BAD)
             return
         finally:
             waiting.stop()

@@ -95,7 +95,8 @@ class Choosing:
 
             if isinstance(error, FilterError):  # what was typed still stands in the prompt
                 screen.prompt.ask_on()
-                screen.say(error.why, Tone.BAD)
+                if not screen.prompt.is_given_up:
+                    screen.say(error.why, Tone.BAD)
             else:
                 self.went_wrong(error)
             if screen.queue.is_read and not self.is_owed:

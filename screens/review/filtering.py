@@ -78,4 +78,4 @@ class Filtering:
 
     def _take(self, offered: "Known") -> None:
         self._offered = offered
-        self._tell(())
+        self._screen.prompt.hint_anew()
