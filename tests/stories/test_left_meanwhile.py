@@ -1,8 +1,16 @@
 """What was asked for comes when whoever asked has gone on: it is not told in the wrong place."""
 
+import json
+
 import pytest
 
+from core.database.tables import Observation
+from screens.action import Where
+from screens.frame.host import Target
+from screens.frame.memory import file_of
+from screens.frame.pulse import Pulse
 from screens.ingest import reading as ingest_reading
+from screens.review.desk import Desk
 from tests.stories.desk import Held, console
 
 
@@ -44,3 +52,62 @@ async def test_nobody_is_told_of_a_filter_that_was_given_up(night, tmp_path, mon
         await vera.pilot.press("colon")
         await vera.typed("filter statte:done")  # and of the next one as ever
         await vera.until(lambda: "statte" in vera.text)
+
+
+async def test_the_screen_that_is_open_is_told_that_the_store_changed(night, tmp_path, monkeypatch):
+    store, url, _ = night
+    monkeypatch.setattr("astrid_tui.watching.LOOK_S", 3600.0)  # it looks when it is told to
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.press("1")
+        await vera.settled()
+        before = vera.app.here.data
+        await vera.pilot.press("3")
+        await vera.settled()
+        look = Held(monkeypatch, Pulse, "look")
+        vera.app.look()
+        await vera.until(lambda: look.is_begun)
+        await vera.pilot.press("1")
+        await vera.until(lambda: vera.app.here.data is not before and not vera.app.here.is_asking)
+        with store.write() as db:
+            db.get_one(Observation, 1).state = "rejected"
+        look.let_go()
+        await vera.until(lambda: "rejected 1" in vera.text)
+
+
+async def test_a_console_that_is_left_before_its_queue_was_read_keeps_where_one_was(
+    night, tmp_path, monkeypatch
+):
+    _, url, ids = night
+    was = {"filter": "score>22.2", "object": ids[1], "order": "age"}
+    own = {"filter": "kind:reference", "state": ""}
+    kept = tmp_path / file_of("vera")
+    kept.write_text(json.dumps({"screen": "review", "screens": {"review": was, "ingest": own}}))
+    pages, lists = Held(monkeypatch, Desk, "page"), Held(monkeypatch, ingest_reading, "read")
+    async with console(url, tmp_path, ready=False) as vera:
+        await vera.until(lambda: pages.is_begun)
+        await vera.pilot.press("1")
+        await vera.until(lambda: lists.is_begun)
+        vera.app.save()
+        pages.let_go()
+        lists.let_go()
+    found = json.loads(kept.read_text())["screens"]
+    assert found == {"review": was, "ingest": own}
+
+
+@pytest.mark.parametrize("is_left_at_once", [True, False])
+async def test_a_jump_to_a_queue_that_was_never_read_leads_back_to_that_of_the_last_sitting(
+    night, tmp_path, is_left_at_once
+):
+    _, url, _ = night
+    kept = {"screen": "ingest", "screens": {"review": {"filter": "score>22.2"}}}
+    (tmp_path / file_of("vera")).write_text(json.dumps(kept))
+    async with console(url, tmp_path, ready=False) as vera:
+        await vera.until(lambda: vera.app.here.WHERE is Where.INGEST and vera.app.here.data is not None)
+        vera.app.jump(Where.REVIEW, Target(filter="score>22.8"))
+        if not is_left_at_once:
+            await vera.until(lambda: "score>22.8  esc back" in vera.text)
+        assert not vera.app.here.back()
+        assert vera.app.step_out()
+        await vera.settled()
+        await vera.pilot.press("3")
+        await vera.until(lambda: "score>22.2  esc clears" in vera.text)
