@@ -129,7 +129,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
 
     def remembered(self) -> dict[str, Any]:
         """What to find again at the next start, as JSON has it."""
-        return {"filter": self.filter}
+        return {"filter": self.filter_to_come}
 
     def recall(self, state: Mapping[str, Any]) -> None:
         """Take up what an earlier console remembered; it may be damaged or of another version."""

@@ -189,7 +189,7 @@ class HealthScreen(FrameScreen["Answer"]):
 
     def remembered(self) -> dict[str, Any]:
         """Filter and pane."""
-        return {"filter": self.filter, "pane": self._pane.value, "past": self._past}
+        return super().remembered() | {"pane": self._pane.value, "past": self._past}
 
     def recall(self, state: Mapping[str, Any]) -> None:
         """Take them up again."""

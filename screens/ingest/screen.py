@@ -365,7 +365,7 @@ class IngestScreen(FrameScreen["Answer"]):
 
     def remembered(self) -> dict[str, Any]:
         """State and filter."""
-        return {"filter": self.filter, "state": self._state}
+        return super().remembered() | {"state": self._state}
 
     def recall(self, state: Mapping[str, Any]) -> None:
         """Take them up again."""

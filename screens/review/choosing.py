@@ -46,8 +46,10 @@ class Choosing:
 
     @property
     def filter_to_come(self) -> str:
-        """The filter of the queue that is being read, else of the one that is here."""
-        return self._coming if self.is_restarting else self._screen.filter
+        """The filter of the queue that is being read, else of the one that is here or was last time."""
+        if self.is_restarting:
+            return self._coming
+        return self._screen.filter if self._screen.queue.is_read else self._recalled_filter
 
     def restart_soon(self, filters: str) -> None:
         """Begin at the start of what passes a filter."""
@@ -205,10 +207,21 @@ class Choosing:
         if (order := state.get("order")) in NAMED_ORDERS:
             self.order = str(order)
 
+    @property
+    def place(self) -> int | None:
+        """The object under review, that of the last sitting until the queue was read."""
+        queue, wanted = self._screen.queue, self._recalled.get("object")
+        if not queue.is_read:
+            return wanted if isinstance(wanted, int) else None
+        return queue.current.object_id if queue.current else None
+
+    @property
+    def _recalled_filter(self) -> str:
+        return found if isinstance(found := self._recalled.get("filter"), str) else ""
+
     async def begin_again(self) -> None:
         """Begin where the last sitting ended: its object, if that still awaits a verdict near the start."""
-        filters = self._recalled.get("filter")
-        await self.restart(filters if isinstance(filters, str) else "")
+        await self.restart(self._recalled_filter)
         if not self._screen.queue.is_read and not self.is_owed:  # it cannot be understood any more
             said = self._screen.notice
             await self.restart("")
