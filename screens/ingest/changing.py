@@ -122,4 +122,4 @@ class Changing:
             screen.ask()
             screen.host.look()
 
-        screen.in_background(partial(change, opened.store), told, "nothing was changed")
+        screen.in_background(partial(change, opened.store), told, "nothing was changed", is_write=True)

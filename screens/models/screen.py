@@ -96,6 +96,11 @@ class ModelsScreen(FrameScreen["Answer"]):
         )
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a version is being put to use."""
+        return self._is_changing
+
+    @property
     def _is_plain(self) -> bool:
         return self.host.terminal.drawing == "ascii"
 

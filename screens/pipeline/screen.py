@@ -283,7 +283,7 @@ class PipelineScreen(FrameScreen["Answer"]):
 
         self.host.warm_up()
         self.say("starting a run …", Tone.DIM)
-        self.in_background(partial(start, int(text), opened), told, "no run was started")
+        self.in_background(partial(start, int(text), opened), told, "no run was started", is_write=True)
 
     def _ask_kill(self) -> None:
         run = self._run
@@ -305,4 +305,4 @@ class PipelineScreen(FrameScreen["Answer"]):
             self.host.look()
             self.ask()
 
-        self.in_background(partial(stop, run, opened.store), told, "nothing was stopped")
+        self.in_background(partial(stop, run, opened.store), told, "nothing was stopped", is_write=True)

@@ -1,6 +1,7 @@
 """What was asked for comes when whoever asked has gone on: it is not told in the wrong place."""
 
 import json
+from contextlib import closing
 
 import pytest
 
@@ -11,7 +12,10 @@ from screens.frame.memory import file_of
 from screens.frame.pulse import Pulse
 from screens.ingest import reading as ingest_reading
 from screens.review.desk import Desk
+from tests.builders import make_store
 from tests.stories.desk import Held, console
+from tests.stories.test_meanwhile import bulk_being_counted
+from tests.stories.trouble import troubled_night
 
 
 async def test_values_for_a_filter_that_come_late_are_no_hint_for_a_note(night, tmp_path, monkeypatch):
@@ -111,3 +115,55 @@ async def test_a_jump_to_a_queue_that_was_never_read_leads_back_to_that_of_the_l
         await vera.settled()
         await vera.pilot.press("3")
         await vera.until(lambda: "score>22.2  esc clears" in vera.text)
+
+
+@pytest.mark.parametrize(("where", "filters"), [("1", "kind:science"), ("3", "score>22.2")])
+async def test_the_way_back_is_counted_from_the_filter_that_is_being_read(night, tmp_path, where, filters):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.press(where)
+        await vera.settled()
+        here = vera.app.here
+        here.choose(filters)
+        assert here.back()  # before anything can be read
+        await vera.settled()
+        assert not here.filter
+        here.choose(filters)
+        await vera.until(lambda: here.filter == filters)
+        assert here.back()
+        assert not here.back()  # it is cleared already, though it still passes what is shown
+        await vera.settled()
+        assert not here.filter
+
+
+async def test_that_no_card_is_there_is_not_told_of_a_bulk_verdict_that_was_not_given(
+    night, tmp_path, monkeypatch
+):
+    _, url, _ = night
+    async with bulk_being_counted(url, tmp_path, monkeypatch, "score>99") as (vera, passing):
+        await vera.pilot.press("escape")
+        await vera.until(lambda: "not done" in vera.text)
+        passing.let_go()
+        await vera.settled()
+        assert "not done" in vera.text
+
+
+@pytest.mark.parametrize("key", ["R", "D"])
+async def test_leaving_waits_for_what_is_written_of_frames(tmp_path, monkeypatch, key):
+    store, url = make_store(tmp_path)
+    troubled_night(store)
+    with closing(store):
+        async with console(url, tmp_path) as vera:
+            await vera.pilot.press("1")
+            await vera.settled()
+            name = {"R": "retry", "D": "drop"}[key]
+            written = Held(monkeypatch, ingest_reading, name)
+            await vera.pilot.press("a", key)
+            await vera.typed(name)
+            await vera.until(lambda: written.is_begun)
+            await vera.pilot.press("q")
+            await vera.pilot.pause()
+            assert vera.app.is_running
+            assert "leaving as soon as it is written" in vera.text
+            written.let_go()
+            await vera.until(lambda: not vera.app.is_running)
