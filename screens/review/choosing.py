@@ -1,7 +1,7 @@
 """Which cards are under review: by a filter, in an order, from where the last sitting ended."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -35,6 +35,7 @@ class Choosing:
         self._looked_at: int | None = None  # how many awaited a verdict when more was looked for
         self._restart: object | None = None  # which one is under way
         self._coming = ""  # the filter of that one
+        self._then: list[Callable[[], None]] = []  # what is to be done in it
         self.order = "score"
         self.is_owed = False
         self.nothing: tuple[str, ...] = ()  # why no card passes the filter, as far as that is clear
@@ -56,11 +57,23 @@ class Choosing:
         self._restart, self._coming = object(), filters
         start(self._screen, partial(self.restart, filters), group="card", exclusive=True)
 
+    def once_here(self, land: Callable[[], None]) -> None:
+        """Do something in the queue that is being read once it is here."""
+        self._then.append(land)
+        if not self.is_restarting:
+            self._land()
+
+    def _land(self) -> None:
+        then, self._then = self._then, []
+        for land in then:
+            land()
+
     def stay(self) -> None:
         """Stay in the queue that is here, though another is being read."""
         self._restart = None
         if (reading := self._screen.reading) is not None:
             self.order = reading.order
+        self._land()
 
     async def restart(self, filters: str) -> None:
         """Read the queue from its start; a filter that cannot be understood leaves everything as it was."""
@@ -74,6 +87,7 @@ class Choosing:
                 self._restart = None
         if not is_there:
             screen.prompt.wait_no_longer()
+            self._land()
             return
         if screen.notice is said:
             screen.notice = ()
@@ -82,6 +96,7 @@ class Choosing:
             start(screen, self._explain_nothing, group="nothing", exclusive=True)
         screen.prompt.close_answered()
         start(screen, self._count, group="count", exclusive=True)
+        self._land()
         await screen.read_place()
 
     async def _read_queue(self, filters: str) -> bool:
