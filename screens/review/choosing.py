@@ -25,6 +25,8 @@ class Choosing:
     ----------
     order : str
         One of `NAMED_ORDERS`.
+    wish : object or None
+        Which given time is to cut the queue once it is known where.
     is_owed : bool
         The store did not answer: what is missing on the screen is read once it does.
     """
@@ -37,6 +39,7 @@ class Choosing:
         self._coming = ""  # the filter of that one
         self._then: list[Callable[[], None]] = []  # what is to be done in it
         self.order = "score"
+        self.wish: object | None = None
         self.is_owed = False
         self.nothing: tuple[str, ...] = ()  # why no card passes the filter, as far as that is clear
 
