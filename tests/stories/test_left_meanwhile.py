@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from core.database.store_errors import StoreUnreachable
 from core.database.tables import Observation
 from screens.action import Where
 from screens.frame.host import Target
@@ -167,3 +168,29 @@ async def test_leaving_waits_for_what_is_written_of_frames(tmp_path, monkeypatch
             assert "leaving as soon as it is written" in vera.text
             written.let_go()
             await vera.until(lambda: not vera.app.is_running)
+
+
+async def test_a_list_that_was_wanted_while_the_store_was_away_is_read_once_it_is_back(
+    night, tmp_path, monkeypatch
+):
+    _, url, _ = night
+    own = {"screens": {"ingest": {"filter": "kind:science"}}}
+    (tmp_path / file_of("vera")).write_text(json.dumps(own))
+    async with console(url, tmp_path) as vera:
+        with monkeypatch.context() as patch:
+            patch.setattr(ingest_reading, "read", away)
+            await vera.pilot.press("1")
+            await vera.until(lambda: "is away" in vera.text)
+        vera.app.here.catch_up()
+        await vera.until(lambda: "kind:science  esc clears" in vera.text)
+        with monkeypatch.context() as patch:
+            patch.setattr(ingest_reading, "read", away)
+            await vera.pilot.press("2")
+            vera.app.jump(Where.INGEST, Target(filter="kind:reference"))
+            await vera.until(lambda: "is away" in vera.text)
+        vera.app.here.catch_up()
+        await vera.until(lambda: "kind:reference  esc back" in vera.text)
+
+
+def away(*_given):
+    raise StoreUnreachable("the store is away")
