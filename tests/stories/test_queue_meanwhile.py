@@ -74,3 +74,24 @@ async def test_a_given_time_cuts_the_queue_that_is_there_once_it_is_known(tmp_pa
         await vera.settled()
         assert "1 of 15" in vera.lines[1]
     store.close()
+
+
+async def test_what_others_said_of_the_next_card_is_not_told_of_this_one(night, tmp_path, monkeypatch):
+    store, url, ids = night
+    monkeypatch.setattr("screens.review.company.LOOK_S", 0.01)
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        desk, looks = vera.screen.desk, []
+        others = desk.others
+        monkeypatch.setattr(desk, "others", lambda each: looks.append(each) or others(each))
+        cards = Held(monkeypatch, desk, "card")
+        await vera.pilot.press("j")  # a card that was read ahead: the one after those next is still to come
+        await vera.until(lambda: cards.is_begun and vera.screen.card.object_id == ids[1])
+        shown = best(store, ids[1])
+        decide(store, session="a", reviewer="ada", candidate_id=shown, label=Label.REAL, shown={})
+        looks.clear()
+        await vera.until(lambda: len(looks) > 2)
+        await vera.pilot.press("k")
+        assert vera.screen.card.object_id == ids[0]
+        assert "ada" not in vera.screen.company.said
+        cards.let_go()
