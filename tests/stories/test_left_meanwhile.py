@@ -13,6 +13,7 @@ from screens.frame.memory import file_of
 from screens.frame.pulse import Pulse
 from screens.ingest import reading as ingest_reading
 from screens.review.desk import Desk
+from screens.widgets.rows import Rows
 from tests.builders import make_store
 from tests.stories.desk import Held, console
 from tests.stories.test_meanwhile import bulk_being_counted
@@ -194,3 +195,21 @@ async def test_a_list_that_was_wanted_while_the_store_was_away_is_read_once_it_i
 
 def away(*_given):
     raise StoreUnreachable("the store is away")
+
+
+async def test_a_tag_that_was_written_while_values_were_read_is_offered_to_the_next_filter(
+    night, tmp_path, monkeypatch
+):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        values = Held(monkeypatch, vera.screen.desk, "offered", is_read=True)
+        await vera.pilot.press("slash")
+        await vera.until(lambda: values.is_begun)
+        await vera.pilot.press("escape", "w")
+        await vera.typed("#halo")
+        await vera.until(lambda: "note kept" in vera.text)
+        values.let_go()
+        await vera.settled()
+        await vera.pilot.press("slash", *"tag:h")
+        await vera.until(lambda: "halo" in vera.screen.query_one("#page", Rows).lines[-1][-1].text)
