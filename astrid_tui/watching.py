@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from astrid_tui.app import Console
     from core.operations.headline import Headline
     from screens.frame.opened import Opened
-    from screens.frame.pulse import Pulse
+    from screens.frame.pulse import Beat, Pulse
 
 LOOK_S = 1.0
 SILENT_S = 5.0  # a store that says nothing for so long is told of, before any connection times out
@@ -68,33 +68,40 @@ class Watching:
         start(self._console, self._follow_prefect, group="prefect", exclusive=True)
 
     async def _look(self, pulse: "Pulse") -> None:
-        if not self._console.is_open:
-            return
-        here = self._console.here
         self._asked_at = time.monotonic()
         try:
             beat = await asyncio.to_thread(pulse.look)
         except AstridError as error:
-            if self.trouble is None:
-                self.trouble = safe_text(error, 400)
-                if self.trouble not in plain(
-                    here.notice
-                ):  # what could not be written because of it counts more
-                    here.say(error, Tone.BAD)
+            self._tell_trouble(safe_text(error, 400))
         else:
-            self.headline = beat.headline
-            recovered, self.trouble = self.trouble is not None, None
-            if recovered:
-                here.say("the store answers again", Tone.GOOD)
-            if beat.has_changed or recovered:
-                here.store_changed()
-            else:
-                here.catch_up()
-            if beat.arrived is not None:
-                self._console.tell_arrival(beat.arrived)
+            self._tell(beat)
         finally:
             self._asked_at = None
         self._paint_header()
+
+    def _tell_trouble(self, trouble: SafeText) -> None:
+        """Say once that the store does not answer, unless something was not written because of it."""
+        if self.trouble is None and self._console.is_open:
+            self.trouble = trouble
+            here = self._console.here
+            if trouble not in plain(here.notice):
+                here.say(trouble, Tone.BAD)
+
+    def _tell(self, beat: "Beat") -> None:
+        """Tell the screen that is open by now what was found."""
+        self.headline = beat.headline
+        recovered, self.trouble = self.trouble is not None, None
+        if not self._console.is_open:  # it closed meanwhile
+            return
+        here = self._console.here
+        if recovered:
+            here.say("the store answers again", Tone.GOOD)
+        if beat.has_changed or recovered:
+            here.store_changed()
+        else:
+            here.catch_up()
+        if beat.arrived is not None:
+            self._console.tell_arrival(beat.arrived)
 
     def _paint_header(self) -> None:
         if self._console.is_open:  # it may have closed while something was read

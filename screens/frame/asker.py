@@ -99,9 +99,11 @@ class Asker(Generic[Data]):
             if not self.is_owed:
                 self._unanswered_since = None
             if self._wanted == wanted:
-                self._wanted = None
+                if not self.is_owed or screen.prompt.is_waiting:  # else it is read once the store answers
+                    self._wanted = None
                 screen.prompt.ask_on()
-            screen.say(error, Tone.BAD)
+            if self.is_owed or wanted is None or not screen.prompt.is_given_up:
+                screen.say(error, Tone.BAD)
             return
         finally:
             waiting.stop()

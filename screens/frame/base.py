@@ -73,6 +73,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         self._asker: Asker[Data] = Asker(self)
         self._filter_before: str | None = None
         self._has_begun = False
+        self._writes = 0  # under way
         self._page_to_come: Sheet | None = None
 
     # -- what a screen brings ----------------------------------------------------------------------
@@ -101,7 +102,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
             before, self._filter_before = self._filter_before, None
             self.choose(before)
             return False
-        if not self.filter:
+        if not self.filter_to_come:
             return False
         self.choose("")
         return True
@@ -129,7 +130,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
 
     def remembered(self) -> dict[str, Any]:
         """What to find again at the next start, as JSON has it."""
-        return {"filter": self.filter}
+        return {"filter": self.filter_to_come}
 
     def recall(self, state: Mapping[str, Any]) -> None:
         """Take up what an earlier console remembered; it may be damaged or of another version."""
@@ -175,6 +176,11 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         self._asker.ask(at_once=at_once)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether something is on its way to the disk: leaving waits for it, and stays if it fails."""
+        return self._writes > 0
+
+    @property
     def is_asking(self) -> bool:
         """Whether what is shown is being read anew."""
         return self._asker.is_asking
@@ -206,6 +212,8 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         then: Callable[[Any], None],
         what: str,
         failed: Callable[[str], None] | None = None,
+        *,
+        is_write: bool = False,
     ) -> None:
         """Do something that blocks in a thread; what it returns goes to `then`, its failure on the screen.
 
@@ -215,7 +223,10 @@ class FrameScreen(KeyedScreen, Generic[Data]):
             What was tried, for the sentence that says that it failed.
         failed : callable, optional
             What else is to be done then; given that sentence.
+        is_write : bool
+            Something is changed: until that is over nothing else is, and who leaves waits for it.
         """
+        self._writes += is_write
 
         async def doing() -> None:
             try:
@@ -227,6 +238,8 @@ class FrameScreen(KeyedScreen, Generic[Data]):
                     failed(told)
             else:
                 then(done)
+            finally:
+                self._writes -= is_write
 
         start(self, doing, group="work")
 

@@ -69,8 +69,7 @@ class HealthScreen(FrameScreen["Answer"]):
             return None
         words = tuple(self.filter.split())
         wish: Wish = Wish(self._past, self._log, self._line_place is None, words)
-        again, self._again = self._again, False
-        return partial(read, wish, opened.settings, self.data, again)
+        return partial(read, wish, opened.settings, self.data, self._again)
 
     def opened(self) -> None:
         """Follow the log from now on."""
@@ -78,7 +77,7 @@ class HealthScreen(FrameScreen["Answer"]):
 
     def answer(self, data: Answer) -> None:
         """Keep the cursor on its event, or where that stood; and the log, whichever is written to next."""
-        self.data = data
+        self.data, self._again = data, False
         self._log = data.log.name if data.log else None
         places = {event.id: place for place, event in enumerate(data.events)}
         if self._event in places:
@@ -189,7 +188,7 @@ class HealthScreen(FrameScreen["Answer"]):
 
     def remembered(self) -> dict[str, Any]:
         """Filter and pane."""
-        return {"filter": self.filter, "pane": self._pane.value, "past": self._past}
+        return super().remembered() | {"pane": self._pane.value, "past": self._past}
 
     def recall(self, state: Mapping[str, Any]) -> None:
         """Take them up again."""
@@ -241,8 +240,7 @@ class HealthScreen(FrameScreen["Answer"]):
             self.refuse("there is no other log")
             return
         names = sorted(log.name for log in logs)
-        shown = self.data.log.name if self.data and self.data.log else names[0]
-        place = names.index(shown) if shown in names else -1
+        place = names.index(self._log) if self._log in names else -1
         self._log, self._line_place = names[(place + 1) % len(names)], None
         self.ask()
 

@@ -53,7 +53,7 @@ class Changing:
         from screens.ingest.reading import retry
 
         if chosen := self._chosen():
-            then = partial(self._write, partial(retry, chosen[0], self._by), "queued again")
+            then = partial(self._write, chosen[0], partial(retry, chosen[0], self._by), "queued again")
             self._screen.host.confirm(f"queue again {safe_text(chosen[1], 60)}", "retry", then)
 
     def drop(self) -> None:
@@ -61,7 +61,7 @@ class Changing:
         from screens.ingest.reading import drop
 
         if chosen := self._chosen():
-            then = partial(self._write, partial(drop, chosen[0], self._by), "dropped")
+            then = partial(self._write, chosen[0], partial(drop, chosen[0], self._by), "dropped")
             self._screen.host.confirm(f"drop {safe_text(chosen[1], 60)}", "drop", then)
 
     def ask_priority(self) -> None:
@@ -84,7 +84,8 @@ class Changing:
             self._screen.refuse(f"a priority is a whole number between -{MOST_PRIORITY} and {MOST_PRIORITY}")
             return
         self._screen.prompt.close()
-        self._write(partial(prioritise, chosen, priority, self._by), f"moved to priority {priority}")
+        change = partial(prioritise, chosen, priority, self._by)
+        self._write(chosen, change, f"moved to priority {priority}")
 
     def _chosen(self) -> tuple[Chosen, str] | None:
         """The frames of an action and how they are called; none where there are none."""
@@ -105,17 +106,20 @@ class Changing:
         opened = self._screen.host.opened
         return opened.reviewer if opened else ""
 
-    def _write(self, change: Callable[[Store], int], done: str) -> None:
-        """Change something in the store, and say how many frames it was."""
-        screen, opened = self._screen, self._screen.host.opened
+    def _write(self, chosen: Chosen, change: Callable[[Store], int], done: str) -> None:
+        """Change frames in the store, and say how many it was; what was marked since stays marked."""
+        screen, opened, marks = self._screen, self._screen.host.opened, self.marks
         if opened is None:
             return
 
         def told(frames: int) -> None:
-            self.forget()
+            if self.marks is marks:
+                self.forget()
+            elif not self.marks.everything:
+                self.marks = Marks(self.marks.ids.difference(chosen.ids))
             tone = Tone.GOOD if frames else Tone.WARN
             screen.notice = (span(f"{counted(frames, 'frame')} {done}", tone),)
             screen.ask()
             screen.host.look()
 
-        screen.in_background(partial(change, opened.store), told, "nothing was changed")
+        screen.in_background(partial(change, opened.store), told, "nothing was changed", is_write=True)

@@ -20,6 +20,7 @@ from screens.review.drawings import in_cells
 
 if TYPE_CHECKING:
     from core.database.store import Store
+    from core.frames.frame_detail import FrameDetail, Header
     from core.frames.frame_list import Counted, FrameRow
     from screens.ingest.reading import Answer
 
@@ -38,8 +39,11 @@ class IngestScreen(FrameScreen["Answer"]):
         self._state = ALL
         self._row: FrameRow | None = None  # under the cursor
         self._from_end = False
+        self._steps = 0  # of the cursor since, where it is not known yet on which row it comes to stand
         self._arriving: int | None = None  # a frame that a jump leads to
-        self._opened: int | None = None  # the frame that is shown in full
+        self._typed: str | None = None  # a filter whose list is shown from its start once it was read
+        self._opened: int | None = None  # the frame that is to be shown in full
+        self._detail: FrameDetail | None = None  # and what is shown: the one before until that was read
         self._is_opening = False  # what the cursor comes to stand on is to be shown in full
         self._before_jump: tuple[str, str, FrameRow | None] | None = None  # state, filter and row, until back
         self._scrolled = 0
@@ -56,6 +60,8 @@ class IngestScreen(FrameScreen["Answer"]):
         opened = self.host.opened
         cadence_s = opened.settings.camera.cadence_s if opened else 0.0
         wish = Wish(self._state, self.filter, self._row, self._from_end, self._opened)
+        if self.filter == self._typed:
+            wish = Wish(self._state, self.filter)
         arriving, known = self._arriving, self.data
         if arriving is None:
             return partial(read, wish, cadence_s, known)
@@ -70,14 +76,19 @@ class IngestScreen(FrameScreen["Answer"]):
         """Keep what was read, with the cursor on the row it was on, or what came into its place."""
         if self._arriving is not None and data.wish.opened == self._arriving:
             self._arriving = None
-            self._state, self.filter, self._opened = ALL, "", data.wish.opened
+            self._state, self.filter, self._opened, self._row = ALL, "", data.wish.opened, data.wish.row
+        if data.wish.filters == self._typed:
+            self._close()
+            self._row, self._top = None, 0
         if self.data is not None and self.data.wish.expression != data.wish.expression:
             self._changing.forget()
         above = self._here - self._top
         self.data = data
+        self._detail = data.detail if self.is_open else None
         self._from_end = False
         rows, moved_to = data.part.rows, self._row.id if self._row else None
         here = next((place for place, row in enumerate(rows) if row.id == moved_to), data.part.here)
+        here, self._steps = min(max(here + self._steps, 0), max(len(rows) - 1, 0)), 0
         self._row = rows[here] if rows else None
         self._top = max(here - above, 0)
         if self._is_opening:
@@ -100,8 +111,8 @@ class IngestScreen(FrameScreen["Answer"]):
         """The list, or the frame that is open."""
         if self.data is None:
             return []
-        if self._opened is not None and self.data.detail is not None:
-            return self._frame_lines(width, height)
+        if self._detail is not None:
+            return self._frame_lines(self._detail, self.data.header, width, height)
         page = self._list_page(self.data)
         room = view.room_for_frames(page, width, height)
         # Scroll no more than the cursor asks for, and never beyond the rows that were read.
@@ -123,14 +134,11 @@ class IngestScreen(FrameScreen["Answer"]):
             marks=self._changing.marks,
         )
 
-    def _frame_lines(self, width: int, height: int) -> list[Line]:
-        data = self.data
-        if data is None or data.detail is None:
-            return []
+    def _frame_lines(self, shown: FrameDetail, header: Header | None, width: int, height: int) -> list[Line]:
         page = detail.DetailPage(
             now=time.time(),
-            detail=data.detail,
-            header=data.header,
+            detail=shown,
+            header=header,
             look=self._look(),
             candidates_key=self.host.registry.sign("ingest:candidates"),
             retry_key="" if self.host.read_only else self.host.registry.sign("ingest:retry"),
@@ -167,16 +175,20 @@ class IngestScreen(FrameScreen["Answer"]):
         return self._opened is not None
 
     @property
+    def is_visit(self) -> bool:
+        """Whether a jump led to what is shown."""
+        return self._before_jump is not None
+
+    @property
     def is_within(self) -> bool:
         """Whether a frame is open."""
         return self.is_open
 
     @property
     def chosen_row(self) -> FrameRow | None:
-        """The frame that is open, else the one under the cursor."""
-        if self._opened is not None and self.data is not None and self.data.detail is not None:
-            return self.data.detail.row
-        return self._row
+        """The frame that is open, else the one under the cursor, which may be on its way."""
+        is_read = self._detail is not None and self._detail.row.id == self._opened
+        return self._detail.row if self._detail is not None and is_read else self._row
 
     @property
     def total(self) -> Counted:
@@ -223,10 +235,17 @@ class IngestScreen(FrameScreen["Answer"]):
             if place and 0 <= place - first < len(self.data.part.rows):
                 self._step(place - first - self._here)
             else:
-                self._row, self._from_end = None, place is None
-                self.ask()
+                self._begin_at(from_end=place is None)
+
+    def _begin_at(self, *, from_end: bool = False) -> None:
+        """Read the list from its start or its end, and put the cursor there."""
+        self._row, self._from_end, self._steps, self._top = None, from_end, 0, 0
+        self.ask()
 
     def _step(self, steps: int) -> None:
+        if self._row is None and self.is_asking:
+            self._steps += steps
+            return
         if self.data is None or not self.data.part.rows:
             return
         part = self.data.part
@@ -252,8 +271,8 @@ class IngestScreen(FrameScreen["Answer"]):
         offered = [each for each in STATES if each in (ALL, self._state) or counts.get(each)]
         place = (offered.index(self._state) + steps) % len(offered)
         self._close()
-        self._state, self._row, self._top = offered[place], None, 0
-        self.ask()
+        self._state = offered[place]
+        self._begin_at()
 
     def _open(self) -> None:
         if self._opened is not None:
@@ -266,11 +285,12 @@ class IngestScreen(FrameScreen["Answer"]):
             self.refuse(NO_FRAME)
 
     def _show(self, frame_id: int) -> None:
-        self._opened, self._scrolled = frame_id, 0
+        self._opened, self._typed, self._scrolled = frame_id, None, 0
         self.ask()
 
     def _close(self) -> None:
-        self._opened, self._before_jump, self._is_opening = None, None, False
+        self._opened, self._detail, self._is_opening = None, None, False
+        self._arriving = self._typed = None
 
     def _next_pane(self) -> None:
         """The next state; in a frame, its next section."""
@@ -284,7 +304,7 @@ class IngestScreen(FrameScreen["Answer"]):
     def step_back(self) -> bool:
         """Close the frame, then forget marks, filter and state; after a jump, go where one came from."""
         if self._before_jump is not None:
-            self._state, before, self._row = self._before_jump
+            (self._state, before, self._row), self._before_jump = self._before_jump, None
             self._close()
             self.choose(before)
             return False
@@ -295,8 +315,8 @@ class IngestScreen(FrameScreen["Answer"]):
         elif super().step_back():
             return True
         elif self._state:
-            self._state, self._row = ALL, None
-            self.ask()
+            self._state = ALL
+            self._begin_at()
         else:
             return False
         self.paint()
@@ -304,14 +324,16 @@ class IngestScreen(FrameScreen["Answer"]):
 
     def arrive(self, target: Target) -> None:
         """Show a frame, or the frames that pass a filter."""
+        if target.observation_id is None and target.filter is None:
+            return
+        self._before_jump = self._before_jump or (self._state, self.filter_to_come, self._row)
         if target.observation_id is not None:
-            self._before_jump = self._state, self.filter_to_come, self._row
-            self._arriving, self._scrolled = target.observation_id, 0
+            self._arriving, self._typed, self._scrolled = target.observation_id, None, 0
             self.ask()
         elif target.filter is not None:
             self._close()
             self._state, self._row = ALL, None
-            super().arrive(target)
+            self.choose(target.filter)
 
     def _review(self) -> None:
         """On to the frame's candidates."""
@@ -328,8 +350,8 @@ class IngestScreen(FrameScreen["Answer"]):
         row = self.chosen_row
         if row is None:
             return None
-        shown = self.data.detail if self.data and self._opened is not None else None
-        return safe_text(shown.path if shown else row.frame)
+        shown = self._detail
+        return safe_text(shown.path if shown and shown.row.id == row.id else row.frame)
 
     def ask_filter(self) -> None:
         """Let the user type a filter."""
@@ -338,13 +360,12 @@ class IngestScreen(FrameScreen["Answer"]):
         )
 
     def _choose_from_start(self, filters: str) -> None:
-        self._close()
-        self._row, self._top = None, 0
+        self._typed = filters
         self.choose(filters)
 
     def remembered(self) -> dict[str, Any]:
         """State and filter."""
-        return {"filter": self.filter, "state": self._state}
+        return super().remembered() | {"state": self._state}
 
     def recall(self, state: Mapping[str, Any]) -> None:
         """Take them up again."""
@@ -370,5 +391,5 @@ class IngestScreen(FrameScreen["Answer"]):
         if name not in ("all", *STATES[1:]):
             raise CommandRefused(f"state takes one of all, {', '.join(STATES[1:])}")
         self._close()
-        self._state, self._row, self._top = (ALL if name == "all" else name), None, 0
-        self.ask()
+        self._state = ALL if name == "all" else name
+        self._begin_at()

@@ -96,6 +96,11 @@ class ModelsScreen(FrameScreen["Answer"]):
         )
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a version is being put to use."""
+        return self._is_changing
+
+    @property
     def _is_plain(self) -> bool:
         return self.host.terminal.drawing == "ascii"
 
@@ -220,13 +225,18 @@ class ModelsScreen(FrameScreen["Answer"]):
             self._open_version()
 
     def _open_training(self) -> None:
+        from core.models.trainings import curve
+
         training = self._chosen_training
-        if training is None or self.data is None:
+        if training is None:
             self.refuse("nothing was trained yet")
             return
-        curve = self.data.curve or {}
-        make = partial(training_sheet, training, curve, plain=self._is_plain)
-        self.app.push_screen(Sheet(f"training {safe_text(training.key, 60)}", make))
+
+        def show(found: dict[str, list[tuple[float, float]]]) -> None:
+            make = partial(training_sheet, training, found, plain=self._is_plain)
+            self.show_page(Sheet(f"training {safe_text(training.key, 60)}", make))
+
+        self.in_background(partial(curve, training), show, "the training cannot be shown")
 
     def _open_version(self) -> None:
         from screens.models.reading import read_card

@@ -64,9 +64,13 @@ class PipelineScreen(FrameScreen["Answer"]):
             self._cursors["log"] = self._log_place(before, data)
         if following:
             self._cursors["night"] = max(len(data.night.points) - 1, 0)
+        self._find_run(data)
+        self.data = data
+
+    def _find_run(self, data: Answer) -> None:
+        """Put the cursor on the run that is wanted, the newest where that is none of them."""
         places = [run.run_id for run in data.runs]
         self._cursors["runs"] = places.index(self._run_id) if self._run_id in places else 0
-        self.data = data
 
     def _log_place(self, before: Answer, data: Answer) -> int:
         """Where the line under the log's cursor is now; at its end the log is followed."""
@@ -113,7 +117,9 @@ class PipelineScreen(FrameScreen["Answer"]):
 
     @property
     def _run(self) -> RunFacts | None:
-        return self.data.run if self.data else None
+        """The run under the cursor, whose stages may still be on their way."""
+        runs = self.data.runs if self.data else ()
+        return runs[self._cursors.get("runs", 0)] if runs else None
 
     def _places(self) -> int:
         """How many places the cursor of the pane has."""
@@ -225,6 +231,8 @@ class PipelineScreen(FrameScreen["Answer"]):
         """Show a run."""
         if target.run_id is not None:
             self._run_id, self._pane = target.run_id, PANES[0]
+            if self.data is not None:
+                self._find_run(self.data)
             self.ask()
 
     def copied_text(self) -> SafeText | None:
@@ -275,7 +283,7 @@ class PipelineScreen(FrameScreen["Answer"]):
 
         self.host.warm_up()
         self.say("starting a run …", Tone.DIM)
-        self.in_background(partial(start, int(text), opened), told, "no run was started")
+        self.in_background(partial(start, int(text), opened), told, "no run was started", is_write=True)
 
     def _ask_kill(self) -> None:
         run = self._run
@@ -297,4 +305,4 @@ class PipelineScreen(FrameScreen["Answer"]):
             self.host.look()
             self.ask()
 
-        self.in_background(partial(stop, run, opened.store), told, "nothing was stopped")
+        self.in_background(partial(stop, run, opened.store), told, "nothing was stopped", is_write=True)

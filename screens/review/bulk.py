@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import AstridError
 from core.text import counted
 from core.vocabulary import Label
+from screens.frame.on_top import is_on_top
 from screens.review import view
 from screens.review.steering import FEW, label_of, label_words
 
@@ -111,7 +112,7 @@ def _confirm(screen: "ReviewScreen", desk: "Desk", wish: _Wish, label: Label, sh
         chosen.update(result[0])
         if chosen:
             asked.tell(_question(wish, label, len(chosen), result[1]))
-        else:
+        elif is_on_top(asked):  # else it was answered already
             why = _NO_MARKED if wish.shown else _NO_CARD
             asked.drop(why)
             screen.refuse(why)

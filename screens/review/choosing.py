@@ -1,7 +1,7 @@
 """Which cards are under review: by a filter, in an order, from where the last sitting ended."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -25,6 +25,8 @@ class Choosing:
     ----------
     order : str
         One of `NAMED_ORDERS`.
+    wish : object or None
+        Which given time is to cut the queue once it is known where.
     is_owed : bool
         The store did not answer: what is missing on the screen is read once it does.
     """
@@ -35,7 +37,9 @@ class Choosing:
         self._looked_at: int | None = None  # how many awaited a verdict when more was looked for
         self._restart: object | None = None  # which one is under way
         self._coming = ""  # the filter of that one
+        self._then: list[Callable[[], None]] = []  # what is to be done in it
         self.order = "score"
+        self.wish: object | None = None
         self.is_owed = False
         self.nothing: tuple[str, ...] = ()  # why no card passes the filter, as far as that is clear
 
@@ -46,19 +50,33 @@ class Choosing:
 
     @property
     def filter_to_come(self) -> str:
-        """The filter of the queue that is being read, else of the one that is here."""
-        return self._coming if self.is_restarting else self._screen.filter
+        """The filter of the queue that is being read, else of the one that is here or was last time."""
+        if self.is_restarting:
+            return self._coming
+        return self._screen.filter if self._screen.queue.is_read else self._recalled_filter
 
     def restart_soon(self, filters: str) -> None:
         """Begin at the start of what passes a filter."""
         self._restart, self._coming = object(), filters
         start(self._screen, partial(self.restart, filters), group="card", exclusive=True)
 
+    def once_here(self, land: Callable[[], None]) -> None:
+        """Do something in the queue that is being read once it is here."""
+        self._then.append(land)
+        if not self.is_restarting:
+            self._land()
+
+    def _land(self) -> None:
+        then, self._then = self._then, []
+        for land in then:
+            land()
+
     def stay(self) -> None:
         """Stay in the queue that is here, though another is being read."""
         self._restart = None
         if (reading := self._screen.reading) is not None:
             self.order = reading.order
+        self._land()
 
     async def restart(self, filters: str) -> None:
         """Read the queue from its start; a filter that cannot be understood leaves everything as it was."""
@@ -72,6 +90,7 @@ class Choosing:
                 self._restart = None
         if not is_there:
             screen.prompt.wait_no_longer()
+            self._land()
             return
         if screen.notice is said:
             screen.notice = ()
@@ -80,6 +99,7 @@ class Choosing:
             start(screen, self._explain_nothing, group="nothing", exclusive=True)
         screen.prompt.close_answered()
         start(screen, self._count, group="count", exclusive=True)
+        self._land()
         await screen.read_place()
 
     async def _read_queue(self, filters: str) -> bool:
@@ -95,7 +115,8 @@ class Choosing:
 
             if isinstance(error, FilterError):  # what was typed still stands in the prompt
                 screen.prompt.ask_on()
-                screen.say(error.why, Tone.BAD)
+                if not screen.prompt.is_given_up:
+                    screen.say(error.why, Tone.BAD)
             else:
                 self.went_wrong(error)
             if screen.queue.is_read and not self.is_owed:
@@ -204,10 +225,21 @@ class Choosing:
         if (order := state.get("order")) in NAMED_ORDERS:
             self.order = str(order)
 
+    @property
+    def place(self) -> int | None:
+        """The object under review, that of the last sitting until the queue was read."""
+        queue, wanted = self._screen.queue, self._recalled.get("object")
+        if not queue.is_read:
+            return wanted if isinstance(wanted, int) else None
+        return queue.current.object_id if queue.current else None
+
+    @property
+    def _recalled_filter(self) -> str:
+        return found if isinstance(found := self._recalled.get("filter"), str) else ""
+
     async def begin_again(self) -> None:
         """Begin where the last sitting ended: its object, if that still awaits a verdict near the start."""
-        filters = self._recalled.get("filter")
-        await self.restart(filters if isinstance(filters, str) else "")
+        await self.restart(self._recalled_filter)
         if not self._screen.queue.is_read and not self.is_owed:  # it cannot be understood any more
             said = self._screen.notice
             await self.restart("")

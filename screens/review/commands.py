@@ -63,14 +63,20 @@ def _order(screen: "ReviewScreen", words: Words) -> None:
 
 
 def _minutes(screen: "ReviewScreen", words: Words) -> None:
-    minutes, desk = minutes_of(words), _desk(screen)
+    minutes, desk, choosing = minutes_of(words), _desk(screen), screen.choosing
+    wish = choosing.wish = object()
     if minutes is None:
-        screen.choosing.cut(None)
+        choosing.cut(None)
         return
-    filters, order, passed = screen.filter, screen.choosing.order, screen.queue.passed
+    queue, filters, order, passed = screen.queue, screen.filter, choosing.order, screen.queue.passed
 
     def told(found: "Cut") -> None:
-        screen.choosing.cut(found)
+        if choosing.wish is not wish:  # another time was given since
+            return
+        if screen.queue is queue and not choosing.is_restarting:
+            choosing.cut(found)
+        else:
+            choosing.once_here(partial(_minutes, screen, words))
 
     screen.in_background(lambda: desk.cut(minutes, filters, order, passed), told, "the queue was not cut")
 

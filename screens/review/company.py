@@ -78,7 +78,8 @@ class Company:
             await asyncio.sleep(min(LOOK_S, max(tell_at - time.monotonic(), 0.01)))
 
     async def _look(self, desk: "Desk", entry: "Entry") -> None:
-        card = self._screen.card
+        is_here = self._screen.queue.current is entry  # else the reader has gone on
+        card = self._screen.card if is_here else None
         others = tuple(await asyncio.to_thread(desk.others, entry.object_id))
         said = await asyncio.to_thread(desk.said_by_others, card.objects if card else [entry.object_id])
         before = self.others, self.said

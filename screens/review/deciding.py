@@ -169,17 +169,23 @@ class Deciding:
                 return
             if earlier is not None:
                 row = await asyncio.to_thread(desk.undo_earlier, earlier)
-        self._land(row, "taken back", nothing)
+        self._land_soon(row, "taken back", nothing)
 
     async def _redo(self) -> None:
         if (desk := self._screen.desk) is not None:
-            self._land(await asyncio.to_thread(desk.redo), "given again", "there is nothing to give again")
+            row = await asyncio.to_thread(desk.redo)
+            self._land_soon(row, "given again", "there is nothing to give again")
 
-    def _land(self, row: "Undone | None", done: str, nothing: str) -> None:
-        """Go to the card whose verdict changed."""
-        reading = self._screen.reading
-        if row is None or reading is None:
+    def _land_soon(self, row: "Undone | None", done: str, nothing: str) -> None:
+        """Go to the card whose verdict changed, in the queue that is being read if there is one."""
+        if row is None:
             self._screen.say(nothing, Tone.WARN)
+        else:
+            self._screen.choosing.once_here(partial(self._land, row, done))
+
+    def _land(self, row: "Undone", done: str) -> None:
+        reading = self._screen.reading
+        if reading is None:
             return
         entry = reading.queue.go_to(row.object_id, row.candidate_id)
         objects = {row.object_id, *row.objects}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from screens.lines import Line
@@ -24,6 +25,7 @@ class Filtering:
     def __init__(self, screen: "ReviewScreen") -> None:
         self._screen = screen
         self._offered: Known | None = None  # values that a filter can be completed with
+        self._asked: object | None = None  # which reading of them is not out of date
         self.hint: Line = ()
 
     def ask(self) -> None:
@@ -40,7 +42,9 @@ class Filtering:
             forgotten=screen.unsay,
         )
         if screen.desk is not None and self._offered is None:
-            screen.in_background(screen.desk.offered, self._take, "values cannot be offered")
+            asked = self._asked = object()
+            then = partial(self._take, asked)
+            screen.in_background(screen.desk.offered, then, "values cannot be offered")
 
     async def known(self) -> "Known":
         """What a filter can be completed with.
@@ -57,7 +61,7 @@ class Filtering:
 
     def forget_offered(self) -> None:
         """Something was written that a filter can ask for."""
-        self._offered = None
+        self._offered = self._asked = None
 
     def _complete(self, line: str) -> Sequence[str]:
         from core.review.filter_help import Known, completions
@@ -76,6 +80,7 @@ class Filtering:
         self.hint = ()
         self._screen.choose(line)
 
-    def _take(self, offered: "Known") -> None:
-        self._offered = offered
-        self._tell(())
+    def _take(self, asked: object, offered: "Known") -> None:
+        if self._asked is asked:
+            self._offered = offered
+            self._screen.prompt.hint_anew()

@@ -63,6 +63,7 @@ class Reading:
             holds_decided,
         )  # SQLAlchemy comes with it: not before the first paint
 
+        labels = {entry.object_id: entry.label for entry in self.queue.entries}
         filters = await asyncio.to_thread(self._desk.expanded, filters)
         page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
         before, is_same = self.queue, filters == self.filter
@@ -77,6 +78,11 @@ class Reading:
             marks=before.marks,
         )
         await self._take(page)
+        for entry in before.entries:
+            if entry.label != labels.get(entry.object_id):  # it was decided while this was read
+                self.queue.decide([entry.object_id], entry.label)
+        while (here := self.queue.current) is not None and here.label is not None:
+            self.queue.move(1)
 
     async def count(self) -> None:
         """Learn how many pass the filter, and how many have no value in this order.

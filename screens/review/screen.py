@@ -206,7 +206,10 @@ class ReviewScreen(PictureScreen):
         return self.choosing.filter_to_come
 
     def choose(self, filters: str) -> None:
-        """Begin at the start of what passes a filter."""
+        """Begin at the start of what passes a filter, once the store is open."""
+        if self._reading is None:
+            self._arriving = Target(filter=filters)
+            return
         self.wait_for_answer()
         self.choosing.restart_soon(filters)
 
@@ -342,7 +345,9 @@ class ReviewScreen(PictureScreen):
     def arrive(self, target: Target) -> None:
         """Go to an object, or to what passes a filter."""
         if self._reading is None:
-            self._arriving, self._filter_before = target, ""
+            if not self.is_visit:
+                self._filter_before = self.filter_to_come
+            self._arriving = target
         elif target.object_id is not None:
             self.choosing.stay()
             self._reading.queue.go_to(target.object_id)
@@ -370,11 +375,7 @@ class ReviewScreen(PictureScreen):
 
     def remembered(self) -> dict[str, Any]:
         """The filter, the order and the object."""
-        entry = self.queue.current
-        return super().remembered() | {
-            "object": entry.object_id if entry else None,
-            "order": self.choosing.order,
-        }
+        return super().remembered() | {"object": self.choosing.place, "order": self.choosing.order}
 
     def recall(self, state: Mapping[str, Any]) -> None:
         """Taken up once the store is open."""

@@ -47,6 +47,7 @@ class Prompt(Input):
         self._place = 0
         self._is_answered = False  # and what stands there is what was answered
         self._taken: Callable[[bool], None] | None = None  # told whether the answer is
+        self.is_given_up = False  # the answer that was waited for last: nobody asks what became of it
 
     @property
     def is_open(self) -> bool:
@@ -122,6 +123,7 @@ class Prompt(Input):
         taken : callable
             Told once: true when the prompt closes, false when the line is typed on after all.
         """
+        self.is_given_up = False
         if self.is_open and self._is_answered:
             self._taken = taken
 
@@ -171,9 +173,15 @@ class Prompt(Input):
         self.insert_text_at_cursor(safe_text(first, self.max_length or _MOST))
 
     def _forget(self) -> None:
+        self.is_given_up = self.is_given_up or self.is_waiting
         self.close()
         if self._forgotten is not None:
             self._forgotten()
+
+    def hint_anew(self) -> None:
+        """What a line may become is known better now; of another question nothing changes."""
+        if self.is_open:
+            self._show_hint()
 
     def _show_hint(self) -> None:
         if self._hint is not None and self._complete is not None:

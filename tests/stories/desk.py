@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -95,6 +97,38 @@ class Reviewer:
         await self.typed(text)
         await self.settled()  # else what was there before the filter might be taken for what passes it
         await self.ready()
+
+
+class Held:
+    """A function of something that waits until it is let go, as where the store is slow.
+
+    Parameters
+    ----------
+    is_read : bool
+        It has done what it does before it waits: what it brings may be out of date by then.
+    """
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, is_read: bool = False
+    ) -> None:
+        self._is_free, self._is_begun, does = Event(), Event(), getattr(owner, name)
+
+        def waits(*given: Any, **more: Any) -> Any:
+            found = does(*given, **more) if is_read else None
+            self._is_begun.set()
+            assert self._is_free.wait(20)
+            return found if is_read else does(*given, **more)
+
+        monkeypatch.setattr(owner, name, waits)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it was called."""
+        return self._is_begun.is_set()
+
+    def let_go(self) -> None:
+        """Let it end, now and whenever it is called again."""
+        self._is_free.set()
 
 
 @asynccontextmanager

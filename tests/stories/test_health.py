@@ -8,10 +8,12 @@ from astrid_tui.app import Console
 from core.database.store import Store
 from core.database.tables import Run
 from core.health import events as health_events
+from screens.health import reading as health_reading
 from screens.lines import plain
 from screens.terminal import Terminal
 from screens.widgets.rows import Rows
 from tests.astrid_tui.command import Command
+from tests.stories.desk import Held
 
 
 @pytest.fixture
@@ -131,3 +133,42 @@ async def test_the_header_tells_of_trouble_whichever_screen_is_open(home, sqlite
     async with Console(terminal=Terminal()).run_test(size=(140, 24)) as pilot:
         await until(pilot, "3 review", "! warning")
         assert [event.cause for event in health_events.listed(sqlite_store)] == ["run 1"]
+
+
+async def test_the_key_for_the_next_log_leads_on_twice(home, sqlite_store: Store) -> None:
+    for name in ("a.log", "b.log", "c.log"):
+        (home / "logs" / name).write_text("03:00 1 INFO one line\n")
+    async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await until(pilot, "3 others")
+        here = pilot.app.here
+        names = sorted(log.name for log in here.data.logs)
+        wanted = names[(names.index(here.data.log.name) + 2) % len(names)]
+        for _ in range(2):
+            here.do("health:log-next")
+        await until(pilot, f"Log {wanted.removesuffix('.log')}")
+        while here.is_asking:
+            await pilot.pause()
+        assert here.data.log.name == wanted
+
+
+async def test_a_look_at_everything_is_not_given_up_by_the_next_key(
+    home, sqlite_store: Store, monkeypatch
+) -> None:
+    async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await until(pilot, "unseen of")
+        here = pilot.app.here
+        while here.is_asking:
+            await pilot.pause()
+        before = here.data.looked_at
+        read = Held(monkeypatch, health_reading, "read")
+        here.do("health:look")
+        while not read.is_begun:
+            await pilot.pause()
+        here.do("health:past")
+        read.let_go()
+        while here.is_asking:
+            await pilot.pause()
+        assert here.data.wish.past
+        assert here.data.looked_at > before

@@ -1,7 +1,6 @@
 """What is asked for while something else is on its way: nothing is given up, nothing falls elsewhere."""
 
 from contextlib import asynccontextmanager
-from threading import Event
 
 import pytest
 
@@ -12,28 +11,7 @@ from screens.lines import plain
 from screens.widgets.confirm import Confirm
 from screens.widgets.rows import Rows
 from screens.widgets.sheet import Sheet
-from tests.stories.desk import console, verdicts
-
-
-class Held:
-    """A method that waits until it is let go."""
-
-    def __init__(self, monkeypatch, owner, name):
-        self._is_free, self._is_begun, does = Event(), Event(), getattr(owner, name)
-
-        def waits(*given, **more):
-            self._is_begun.set()
-            assert self._is_free.wait(20)
-            return does(*given, **more)
-
-        monkeypatch.setattr(owner, name, waits)
-
-    @property
-    def is_begun(self):
-        return self._is_begun.is_set()
-
-    def let_go(self):
-        self._is_free.set()
+from tests.stories.desk import Held, console, verdicts
 
 
 @asynccontextmanager

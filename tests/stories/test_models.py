@@ -15,6 +15,7 @@ from core.database.store import Store
 from core.health import doctor
 from core.models import versions
 from core.models.registry import own_database
+from core.models.trainings import CURVE
 from core.operations import runs
 from core.settings import load
 from pipeline.classify.model_file import Description
@@ -339,3 +340,16 @@ def test_scripts_list_promote_and_roll_back(home, sqlite_store, monkeypatch, cap
     assert "neither in" in astrid.said
     astrid("models", "rollback", "realbogus", "--yes", code=1)
     assert "nothing to go back to" in astrid.said
+
+
+async def test_a_training_is_shown_with_its_own_curve_though_that_was_not_read_yet(home) -> None:
+    for key, name in (("20270101-000000-tree-a", "brier"), ("20270102-000000-tree-b", "auc")):
+        folder = a_training(home, key)
+        steps = [{"step": step, "metrics": {name: 0.1 * step}} for step in range(1, 5)]
+        (folder / CURVE).write_text("".join(json.dumps(step) + "\n" for step in steps))
+    async with Console(terminal=Terminal()).run_test(size=(80, 40)) as pilot:
+        await pilot.press("4", "tab", "tab")
+        await until(pilot, "> 1970", "auc")
+        for action in ("next", "open"):
+            pilot.app.here.do(action)
+        await until(pilot, "training 20270101-000000-tree-a", "brier", without="auc")
