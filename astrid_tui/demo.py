@@ -101,7 +101,7 @@ class DemoSummary:
             f"{counted(self.candidates, 'candidate')} of {counted(self.objects, 'object')}",
             f"Injected changes of {SNR:g} sigma or more that were found, frame by frame:",
             *found,
-            f"{self.unexplained} candidates are of nothing that was injected",
+            f"{counted(self.unexplained, 'candidate')} of nothing that was injected",
             *self._more(),
             f"Time: {times}",
         ]

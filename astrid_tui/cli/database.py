@@ -21,7 +21,7 @@ from astrid_tui.cli.invocation import (
 )
 from astrid_tui.cli.output_files import ForceOption, check_output, writing_to
 from core.errors import AstridError
-from core.text import size_told
+from core.text import counted, size_told
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -182,7 +182,9 @@ def backup(
             f"The store is copied to {made.path}: "
             f"{size_told(made.size)}, {sum(rows.values()):,} rows, checked"
         )
-        print_text(f"{rows['verdict']:,} verdicts, retractions and notes in {len(chains):,} chains")
+        print_text(
+            f"Verdicts, retractions and notes: {rows['verdict']:,}, in {counted(len(chains), 'chain')}"
+        )
         for link in made.contents.broken:
             print_text(link.sentence)
         if beside:

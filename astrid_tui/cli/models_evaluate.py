@@ -288,11 +288,11 @@ def _draw(
 
 
 def _title(path: Path | None, fields: int) -> str:
-    from core.text import safe_text
+    from core.text import counted, safe_text
 
     if path is not None:
         return f"judged by {safe_text(path.name)}"
-    return f"judged by {fields} fields that were simulated as for training, and not trained on"
+    return f"judged by {counted(fields, 'field')} simulated as for training, and not trained on"
 
 
 def _print_gap(gap: dict[str, dict[str, float | None]]) -> None:

@@ -7,6 +7,7 @@ with "database is locked" however long it is willing to wait.
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from core.database.storable import storable_json
+from core.database.storable import storable, storable_json
 from core.database.store_errors import StoreUnreachable
 from core.database.store_file import is_still
 
@@ -57,6 +58,10 @@ def parse_url(url: str) -> URL:
         raise StoreUnreachable(f"the store can be SQLite or PostgreSQL, not {kind}")
     if place.database in {None, "", ":memory:"}:
         raise StoreUnreachable("the store must outlive the program: name a file, sqlite:///FILE")
+    if "?" in url:  # what follows a question mark is no part of the file's name: it would be another file
+        raise StoreUnreachable(f"the path of the store cannot hold a question mark: {url}")
+    if storable(url) != url:
+        raise StoreUnreachable(f"the path of the store has to be valid UTF-8: {url}")
     return place
 
 
@@ -87,7 +92,7 @@ def make_engine(place: URL, *, create: bool = False, read_only: bool = False) ->
 
 def _sqlite_engine(path: Path, mode: str) -> Engine:
     def connect() -> sqlite3.Connection:
-        uri = f"file:{quote(str(path))}?mode={mode}"
+        uri = f"file:{quote(os.fsencode(path))}?mode={mode}"
         if mode == "ro" and is_still(path):
             uri += "&immutable=1"
         # SQLAlchemy begins and ends transactions, not the driver; its pool keeps threads apart.

@@ -177,9 +177,8 @@ def missing(store: Store, observation: Observation) -> str:
     why = f"no reference for {field}, {_band(observation.filter)}"
     if not there:
         return f"{why}: add one with `astrid reference add`"
-    others = ", ".join(_band(each) for each in there[:MOST_NAMED]) + (
-        ", ..." if len(there) > MOST_NAMED else ""
-    )
+    bands = [_band(each) if each else "frames without one" for each in there[:MOST_NAMED]]
+    others = ", ".join(bands) + (", ..." if len(there) > MOST_NAMED else "")
     return (
         f"{why}; its place has references for {others}: add one with `astrid reference add`, "
         "with `--filter` as the frame names it"

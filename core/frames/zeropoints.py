@@ -28,6 +28,7 @@ from core.errors import AstridError
 from core.frames.outcome import QualityFacts
 from core.magnitudes import UPPER_LIMIT_SIGMA, magnitude
 from core.objects.association import lock, refresh
+from core.objects.tracklets import refresh_mags
 from core.text import safe_text
 from core.vocabulary import ExitCode, ObservationState
 
@@ -197,6 +198,7 @@ def _follow(session: Session, difference: Difference, zeropoint: float, mag_syst
         values.append({"key": row.id, "mag": mag, "mag_err": mag_err, "mag_system": mag_system})
     _update(session, Candidate, values)
     refresh(session, {row.sky_object_id for row in rows})
+    refresh_mags(session, [row.id for row in rows])
     forced = update(ForcedFlux).where(col(ForcedFlux.difference_id) == difference.id)
     session.execute(forced.values(zeropoint=zeropoint, mag_system=mag_system))
     drawn = select(col(Injection.id), col(Injection.flux)).where(

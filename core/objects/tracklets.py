@@ -7,13 +7,14 @@ with it, no flux is measured where it was, and it is judged with the others of i
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlmodel import Session, col
 
 from core.database.store import Store
@@ -239,6 +240,29 @@ def write_tracklets(
         touched |= {key for each in new for key in each.candidate_ids}
         settle(session, _objects_of(session, sorted(touched)))
     return len(new), len(gone)
+
+
+def typical_mag(mags: Iterable[float | None]) -> float | None:
+    """The magnitude of a tracklet: the median of those of its detections that have one."""
+    known = [mag for mag in mags if mag is not None]
+    return statistics.median(known) if known else None
+
+
+def refresh_mags(session: Session, candidate_ids: Sequence[int]) -> None:
+    """Let tracklets be as bright as their detections are, of which some were given magnitudes."""
+    for start in range(0, len(candidate_ids), BATCH):
+        mine = select(col(TrackletMember.tracklet_id)).where(
+            col(TrackletMember.candidate_id).in_(candidate_ids[start : start + BATCH])
+        )
+        mags: dict[int, list[float | None]] = defaultdict(list)
+        for key, mag in session.execute(
+            select(col(TrackletMember.tracklet_id), col(Candidate.mag))
+            .join(Candidate, col(Candidate.id) == col(TrackletMember.candidate_id))
+            .where(col(TrackletMember.tracklet_id).in_(mine))
+        ):
+            mags[key].append(mag)
+        for key, each in mags.items():
+            session.execute(update(Tracklet).where(col(Tracklet.id) == key).values(mag=typical_mag(each)))
 
 
 def tracklets_of(store: Store, candidate_ids: Sequence[int]) -> dict[int, Record]:

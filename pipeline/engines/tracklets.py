@@ -20,6 +20,7 @@ from core.objects.tracklets import (
     nights,
     read_night,
     times_of,
+    typical_mag,
     write_tracklets,
 )
 from core.settings import Settings
@@ -129,7 +130,6 @@ def _brightness(row: Any) -> tuple[float, float, str]:
 
 def _kept(track: Track, rows: list[Any]) -> FoundTracklet:
     members = [rows[i] for i in track.members]
-    mags = [row.mag for row in members if row.mag is not None]
     filters = {row.filter for row in members}
     columns = {
         "first_mjd": members[0].mjd,
@@ -139,7 +139,7 @@ def _kept(track: Track, rows: list[Any]) -> FoundTracklet:
         "rate_arcsec_hour": track.rate_arcsec_hour,
         "position_angle": track.position_angle,
         "rms_arcsec": track.rms_arcsec,
-        "mag": float(np.median(mags)) if mags else None,
+        "mag": typical_mag(row.mag for row in members),
         "filter": filters.pop() if len(filters) == 1 else None,
         "chance": track.chance,
     }

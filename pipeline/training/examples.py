@@ -7,6 +7,7 @@ those that the pipeline's cuts would drop; a bogus is always a detection, never 
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -178,7 +179,7 @@ def read(path: Path) -> Examples:
         It is none, or its columns do not fit together.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
             lacking = [name for name in COLUMNS if name not in file]
             if lacking:
                 raise ExamplesError(f"{path.name} is no set of examples: it lacks {', '.join(lacking)}")

@@ -80,6 +80,7 @@ def test_a_backup_goes_to_a_folder_or_a_file_and_replaces_none(
 
     said = astrid("db", "backup", tmp_path / "copy.db")
     assert re.search(r"is copied to .*copy\.db: \d+ KiB, \d+ rows, checked", said)
+    assert "Verdicts, retractions and notes: 1, in 1 chain\n" in said
     astrid("db", "backup", tmp_path / "copy.db", code=2)
     assert "--force replaces it" in astrid.said
     astrid("db", "backup", tmp_path / "copy.db", "--force")

@@ -68,9 +68,9 @@ def test_a_copy_holds_the_rows_and_the_chains(
 
 def test_a_copy_of_sqlite_is_a_store_of_one_file(sqlite_store: Store, tmp_path: Path) -> None:
     judge(sqlite_store, add_candidate(sqlite_store))
-    back_up(f"sqlite:///{tmp_path}/astrid.db", tmp_path / "odd ?%20#name.db", quietly)
+    back_up(f"sqlite:///{tmp_path}/astrid.db", tmp_path / "odd ?%20#na\udce9me.db", quietly)
     (folder := tmp_path / "elsewhere").mkdir()
-    shutil.copy(tmp_path / "odd ?%20#name.db", folder / "astrid.db")
+    shutil.copy(tmp_path / "odd ?%20#na\udce9me.db", folder / "astrid.db")
     with closing(open_store(f"sqlite:///{folder}/astrid.db")) as copy:
         assert session_heads(copy) == session_heads(sqlite_store)
         judge(copy, 1)

@@ -246,6 +246,17 @@ def test_a_shown_url_names_the_place_alone() -> None:
     assert shown_url("sqlite:////data/astrid.db") == "/data/astrid.db"
 
 
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [("night?", "cannot hold a question mark"), ("a?b=c", "a question mark"), ("caf\udce9", "valid UTF-8")],
+)
+def test_a_store_is_where_its_path_says_or_nowhere(tmp_path: Path, folder: str, said: str) -> None:
+    (tmp_path / folder).mkdir()
+    with pytest.raises(StoreUnreachable, match=said):
+        open_store(f"sqlite:///{tmp_path / folder / 'astrid.db'}", create=True)
+    assert [path.name for path in tmp_path.rglob("*")] == [folder]
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but long enough to have a header of its own" * 10)

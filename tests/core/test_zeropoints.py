@@ -15,6 +15,8 @@ from core.database.tables import (
     Observation,
     Reference,
     SkyObject,
+    Tracklet,
+    TrackletMember,
 )
 from core.frames.outcome import QualityFacts
 from core.frames.zeropoints import look, uncalibrated, write
@@ -83,6 +85,27 @@ def test_all_magnitudes_follow_from_the_fluxes(store: Store, frame: tuple[int, i
             (pytest.approx(17.5), "ab")
         ]
     assert uncalibrated(store) == []
+
+
+def test_a_tracklet_is_as_bright_as_its_detections(store: Store) -> None:
+    """Frame by frame: the median of what is known, and nothing of another body."""
+    frames = [a_frame(store) for _ in range(3)]
+    flux = [100.0, 1000.0, 10.0]
+    seen = [add_candidate(store, difference_id=frames[i][1], flux=flux[i]) for i in range(3)]
+    with store.write() as db:
+        for key, members in enumerate((seen, [add_candidate(store, flux=100.0)]), start=1):
+            span = {"first_mjd": 6e4, "last_mjd": 6e4, "ra": 1.0, "dec": 1.0}
+            way = {"rate_arcsec_hour": 30.0, "position_angle": 90.0, "chance": 1e-6}
+            db.add(Tracklet(id=key, n=len(members), **span, **way, made_at=0.0))
+            db.flush()
+            for each in members:
+                db.add(TrackletMember(candidate_id=each, tracklet_id=key))
+    for keys, mag in zip(frames, (20.0, 18.75, 20.0), strict=True):
+        found(store, keys)
+        with store.read() as db:
+            assert db.get_one(Tracklet, 1).mag == pytest.approx(mag)
+    with store.read() as db:
+        assert db.get_one(Tracklet, 2).mag is None
 
 
 def test_only_frames_that_lack_one_and_could_have_it_are_asked_for(store: Store) -> None:
