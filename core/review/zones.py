@@ -3,16 +3,16 @@
 Nothing is ever deleted, nor left out of the queue. The limits are for the ensemble that AstrID comes with, by
 the unfavourable end of the interval over fields that nothing was trained on: below the lower one are to lie
 at most 0.5 % of the real, above the upper one at most 1 % bogus. The upper one is the ensemble's own, of the
-worst kind of simulated fields. By these the lower one might be 0.047; in crowded real frames twice the budget
-would be lost by that, so it is set by these.
+worst kind of simulated fields. By these the lower one might be 0.021; in crowded real frames more than the
+budget might be lost by that, so it is set by these.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-REJECT_BELOW = 0.004
-FAST_ABOVE = 0.994
+REJECT_BELOW = 0.01
+FAST_ABOVE = 0.983
 
 
 class Zone(StrEnum):
