@@ -259,7 +259,7 @@ class ReviewSettings(Section):
     seen_again_score: float = Field(default=0.9, ge=0, le=1)  # what was bogus comes back at this score and
     seen_again_snr: float = Field(default=2.0, ge=1)  # so many times the significance that was judged
     notify: Literal["off", "bell", "desktop"] = "off"  # when something of a high score arrives
-    notify_above: float = Field(default=0.983, ge=0)  # that score: as of the zone "fast"
+    notify_above: float = Field(default=0.996, ge=0)  # that score: as of the zone "fast"
     notify_every_s: float = Field(default=60.0, ge=1)  # at most once in so long
 
     @field_validator("reviewer", "experts")

@@ -1,18 +1,17 @@
 """What a candidate is by its score: first, in its turn, or what nobody need look at. Filters ask for it.
 
-Nothing is ever deleted, nor left out of the queue. The limits are for the ensemble that AstrID comes with, by
-the unfavourable end of the interval over fields that nothing was trained on: below the lower one are to lie
-at most 0.5 % of the real, above the upper one at most 1 % bogus. The upper one is the ensemble's own, of the
-worst kind of simulated fields. By these the lower one might be 0.021; in crowded real frames more than the
-budget might be lost by that, so it is set by these.
+Nothing is ever deleted, nor left out of the queue. The limits are for the ensemble that AstrID comes with: below
+the lower one are to lie at most 0.5 % of the real, above the upper one at most 1 % bogus. They are those at which
+the unfavourable end of the interval keeps the budget in 100 fields of the training's kind that no training saw,
+where a few fields subtract badly; in simulated and real frames of another kind far less is lost by them.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-REJECT_BELOW = 0.01
-FAST_ABOVE = 0.983
+REJECT_BELOW = 0.003
+FAST_ABOVE = 0.996
 
 
 class Zone(StrEnum):
