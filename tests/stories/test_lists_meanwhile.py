@@ -201,3 +201,23 @@ async def test_the_cursor_goes_on_from_where_it_comes_to_stand(night, tmp_path, 
             here.do(action)
         await vera.settled()
         assert here.chosen_row.id == here.data.part.rows[place].id
+
+
+async def test_a_frame_of_a_list_that_a_jump_led_to_is_closed_before_the_list_is_left(night, tmp_path):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.PIPELINE, "2")
+        vera.app.jump(Where.INGEST, Target(filter="kind:science"))
+        await vera.until(lambda: "kind:science  esc back" in vera.text)
+        await keys(vera, "enter")
+        await vera.settled()
+        assert vera.app.here.is_open
+        await keys(vera, "escape")
+        await vera.settled()
+        assert vera.app.here.WHERE is Where.INGEST
+        assert "kind:science  esc back" in vera.text
+        await keys(vera, "space", "escape")
+        assert not vera.app.here._changing.count
+        assert vera.app.here.WHERE is Where.INGEST
+        await keys(vera, "escape")
+        assert vera.app.here.WHERE is Where.PIPELINE
