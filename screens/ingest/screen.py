@@ -89,7 +89,8 @@ class IngestScreen(FrameScreen["Answer"]):
         self._from_end = False
         rows, moved_to = data.part.rows, self._row.id if self._row else None
         here = next((place for place, row in enumerate(rows) if row.id == moved_to), data.part.here)
-        here, self._steps = min(max(here + self._steps, 0), max(len(rows) - 1, 0)), 0
+        steps, self._steps = self._steps if moved_to is None else 0, 0  # else it was put on a row since
+        here = min(max(here + steps, 0), max(len(rows) - 1, 0))
         self._row = rows[here] if rows else None
         self._top = max(here - above, 0)
         if self._is_opening:
