@@ -3,8 +3,8 @@
 Nothing is ever deleted, nor left out of the queue. The limits are for the ensemble that AstrID comes with, by
 the unfavourable end of the interval over fields that nothing was trained on: below the lower one are to lie
 at most 0.5 % of the real, above the upper one at most 1 % bogus. The upper one is the ensemble's own, of the
-worst kind of simulated fields. By these the lower one might be 0.021; in crowded real frames more than the
-budget might be lost by that, so it is set by these.
+worst kind of simulated fields. By simulated fields the lower one might be 0.021; in crowded real frames more
+than the budget might be lost by that, so those frames set it.
 """
 
 from __future__ import annotations
