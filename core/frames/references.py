@@ -177,7 +177,7 @@ def missing(store: Store, observation: Observation) -> str:
     why = f"no reference for {field}, {_band(observation.filter)}"
     if not there:
         return f"{why}: add one with `astrid reference add`"
-    bands = [_band(each) if each else "frames without one" for each in there[:MOST_NAMED]]
+    bands = [_band(each) if each else "frames without a filter" for each in there[:MOST_NAMED]]
     others = ", ".join(bands) + (", ..." if len(there) > MOST_NAMED else "")
     return (
         f"{why}; its place has references for {others}: add one with `astrid reference add`, "

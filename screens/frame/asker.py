@@ -98,11 +98,12 @@ class Asker(Generic[Data]):
             self.is_owed = isinstance(error, StoreError)
             if not self.is_owed:
                 self._unanswered_since = None
-            if self._wanted == wanted:
+            is_newest = self._wanted == wanted
+            if is_newest:
                 if not self.is_owed or screen.prompt.is_waiting:  # else it is read once the store answers
                     self._wanted = None
                 screen.prompt.ask_on()
-            if self.is_owed or wanted is None or not screen.prompt.is_given_up:
+            if self.is_owed or wanted is None or (is_newest and not screen.prompt.is_given_up):
                 screen.say(error, Tone.BAD)
             return
         finally:

@@ -46,6 +46,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self._detail: FrameDetail | None = None  # and what is shown: the one before until that was read
         self._is_opening = False  # what the cursor comes to stand on is to be shown in full
         self._before_jump: tuple[str, str, FrameRow | None] | None = None  # state, filter and row, until back
+        self._is_led = False  # the frame that is open, or on its way, is where a jump leads
         self._scrolled = 0
         self._sections: list[int] = []
         self._top = 0
@@ -88,7 +89,8 @@ class IngestScreen(FrameScreen["Answer"]):
         self._from_end = False
         rows, moved_to = data.part.rows, self._row.id if self._row else None
         here = next((place for place, row in enumerate(rows) if row.id == moved_to), data.part.here)
-        here, self._steps = min(max(here + self._steps, 0), max(len(rows) - 1, 0)), 0
+        steps, self._steps = self._steps if moved_to is None else 0, 0  # else it was put on a row since
+        here = min(max(here + steps, 0), max(len(rows) - 1, 0))
         self._row = rows[here] if rows else None
         self._top = max(here - above, 0)
         if self._is_opening:
@@ -291,6 +293,7 @@ class IngestScreen(FrameScreen["Answer"]):
     def _close(self) -> None:
         self._opened, self._detail, self._is_opening = None, None, False
         self._arriving = self._typed = None
+        self._is_led = False
 
     def _next_pane(self) -> None:
         """The next state; in a frame, its next section."""
@@ -302,16 +305,16 @@ class IngestScreen(FrameScreen["Answer"]):
         self.paint()
 
     def step_back(self) -> bool:
-        """Close the frame, then forget marks, filter and state; after a jump, go where one came from."""
-        if self._before_jump is not None:
+        """Close the frame, forget marks, then filter and state; from what a jump led to, go back there."""
+        if self._opened is not None and not self._is_led:
+            self._close()
+        elif self._changing.count and not self._is_led:
+            self._changing.forget()
+        elif self._before_jump is not None:
             (self._state, before, self._row), self._before_jump = self._before_jump, None
             self._close()
             self.choose(before)
             return False
-        if self._opened is not None:
-            self._close()
-        elif self._changing.count:
-            self._changing.forget()
         elif super().step_back():
             return True
         elif self._state:
@@ -329,6 +332,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self._before_jump = self._before_jump or (self._state, self.filter_to_come, self._row)
         if target.observation_id is not None:
             self._arriving, self._typed, self._scrolled = target.observation_id, None, 0
+            self._is_led = True
             self.ask()
         elif target.filter is not None:
             self._close()

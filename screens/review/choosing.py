@@ -36,7 +36,7 @@ class Choosing:
         self._recalled: Mapping[str, Any] = {}
         self._looked_at: int | None = None  # how many awaited a verdict when more was looked for
         self._restart: object | None = None  # which one is under way
-        self._coming = ""  # the filter of that one
+        self._coming: str | None = None  # the filter of that one, or of one that the store did not answer for
         self._then: list[Callable[[], None]] = []  # what is to be done in it
         self.order = "score"
         self.wish: object | None = None
@@ -51,7 +51,7 @@ class Choosing:
     @property
     def filter_to_come(self) -> str:
         """The filter of the queue that is being read, else of the one that is here or was last time."""
-        if self.is_restarting:
+        if self._coming is not None:
             return self._coming
         return self._screen.filter if self._screen.queue.is_read else self._recalled_filter
 
@@ -73,7 +73,7 @@ class Choosing:
 
     def stay(self) -> None:
         """Stay in the queue that is here, though another is being read."""
-        self._restart = None
+        self._restart = self._coming = None
         if (reading := self._screen.reading) is not None:
             self.order = reading.order
         self._land()
@@ -89,7 +89,6 @@ class Choosing:
             if self._restart is mine:
                 self._restart = None
         if not is_there:
-            screen.prompt.wait_no_longer()
             self._land()
             return
         if screen.notice is said:
@@ -113,16 +112,19 @@ class Choosing:
             self.order = reading.order
             from core.review.filter_words import FilterError
 
-            if isinstance(error, FilterError):  # what was typed still stands in the prompt
-                screen.prompt.ask_on()
-                if not screen.prompt.is_given_up:
-                    screen.say(error.why, Tone.BAD)
-            else:
+            is_typed, is_to_come = screen.prompt.is_waiting, False
+            screen.prompt.ask_on()  # what was typed still stands in the prompt
+            if not isinstance(error, FilterError):
                 self.went_wrong(error)
+                is_to_come = self.is_owed and not is_typed and filters != reading.filter
+            elif not screen.prompt.is_given_up:
+                screen.say(error.why, Tone.BAD)
+            if not is_to_come:
+                self._coming = None
             if screen.queue.is_read and not self.is_owed:
                 await screen.read_place()  # where the reader went meanwhile
             return False
-        screen.filter, self._looked_at = reading.filter, None
+        screen.filter, self._looked_at, self._coming = reading.filter, None, None
         return True
 
     async def _explain_nothing(self) -> None:
@@ -165,7 +167,12 @@ class Choosing:
             start(self._screen, self._catch_up, group="card", exclusive=True)
 
     async def _catch_up(self) -> None:
-        await (self._screen.read_place() if self._screen.queue.is_read else self.begin_again())
+        if not self._screen.queue.is_read and self._coming in (None, self._recalled_filter):
+            await self.begin_again()
+        elif self._coming is not None:
+            await self.restart(self._coming)
+        else:
+            await self._screen.read_place()
         if not self.is_owed:
             self._screen.say("the store answers again", Tone.GOOD)
 

@@ -83,6 +83,8 @@ class Reading:
                 self.queue.decide([entry.object_id], entry.label)
         while (here := self.queue.current) is not None and here.label is not None:
             self.queue.move(1)
+        if self.queue.cut is not None:
+            self.queue.cut_after(self.queue.cut)  # what was decided already takes none of the time
 
     async def count(self) -> None:
         """Learn how many pass the filter, and how many have no value in this order.

@@ -127,10 +127,6 @@ class Prompt(Input):
         if self.is_open and self._is_answered:
             self._taken = taken
 
-    def wait_no_longer(self) -> None:
-        """The answer may still be taken, but nobody knows when."""
-        self._tell_taken(False)
-
     def _tell_taken(self, is_taken: bool) -> None:
         taken, self._taken = self._taken, None
         if taken is not None:

@@ -402,6 +402,6 @@ def test_the_reason_to_wait_names_the_filters_that_its_place_has(store: Store) -
     add_reference(store, 4, filter="i", ra=RA + 5.0)
     references.retire(store, add_reference(store, 5, filter="z").id or 0)
     assert missing(store, a_frame(filter="r'")) == (
-        "no reference for field M 31, filter r'; its place has references for frames without one, filter g, "
-        "filter r: add one with `astrid reference add`, with `--filter` as the frame names it"
+        "no reference for field M 31, filter r'; its place has references for frames without a filter, "
+        "filter g, filter r: add one with `astrid reference add`, with `--filter` as the frame names it"
     )

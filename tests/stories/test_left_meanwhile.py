@@ -60,6 +60,23 @@ async def test_nobody_is_told_of_a_filter_that_was_given_up(night, tmp_path, mon
         await vera.until(lambda: "statte" in vera.text)
 
 
+async def test_nobody_is_told_of_a_filter_that_was_given_up_for_another(night, tmp_path, monkeypatch):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.press("1")
+        await vera.settled()
+        read = Held(monkeypatch, ingest_reading, "read")
+        await vera.pilot.press("slash")
+        await vera.typed("statte:done")
+        await vera.until(lambda: read.is_begun)
+        await vera.pilot.press("escape", "slash")
+        await vera.typed("kind:science")
+        read.let_go()
+        await vera.settled()
+        assert vera.app.here.filter == "kind:science"
+        assert "statte" not in vera.text
+
+
 async def test_the_screen_that_is_open_is_told_that_the_store_changed(night, tmp_path, monkeypatch):
     store, url, _ = night
     monkeypatch.setattr("astrid_tui.watching.LOOK_S", 3600.0)  # it looks when it is told to

@@ -9,6 +9,7 @@ from screens.frame.host import Target
 from screens.ingest import reading as ingest_reading
 from tests.builders import make_store
 from tests.stories.desk import Held, console
+from tests.stories.test_left_meanwhile import away
 from tests.stories.test_queue_screens import keys, on, sees, words
 from tests.stories.trouble import troubled_night
 
@@ -201,3 +202,43 @@ async def test_the_cursor_goes_on_from_where_it_comes_to_stand(night, tmp_path, 
             here.do(action)
         await vera.settled()
         assert here.chosen_row.id == here.data.part.rows[place].id
+
+
+async def test_a_frame_of_a_list_that_a_jump_led_to_is_closed_before_the_list_is_left(night, tmp_path):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.PIPELINE, "2")
+        vera.app.jump(Where.INGEST, Target(filter="kind:science"))
+        await vera.until(lambda: "kind:science  esc back" in vera.text)
+        await keys(vera, "enter")
+        await vera.settled()
+        assert vera.app.here.is_open
+        await keys(vera, "escape")
+        await vera.settled()
+        assert vera.app.here.WHERE is Where.INGEST
+        assert "kind:science  esc back" in vera.text
+        await keys(vera, "space", "escape")
+        assert not vera.app.here._changing.count
+        assert vera.app.here.WHERE is Where.INGEST
+        await keys(vera, "escape")
+        assert vera.app.here.WHERE is Where.PIPELINE
+
+
+async def test_keys_that_came_while_the_store_was_away_move_no_cursor_that_was_put_on_a_row_since(
+    night, tmp_path, monkeypatch
+):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await vera.settled()
+        here = vera.app.here
+        with monkeypatch.context() as patch:
+            patch.setattr(ingest_reading, "read", away)
+            for action in ("first", "next", "next"):
+                here.do(action)
+            await vera.settled()
+        here.do("next")
+        row = here.chosen_row
+        here.ask()
+        await vera.settled()
+        assert here.chosen_row.id == row.id

@@ -45,13 +45,19 @@ async def test_the_card_that_is_taken_back_while_another_order_is_read_is_shown_
         assert "taken back" in vera.text
 
 
-async def test_a_given_time_cuts_the_queue_that_is_there_once_it_is_known(tmp_path, monkeypatch):
-    store, url = make_store(tmp_path)
+def judged_at_a_pace(folder):
+    """A store of 40 objects, 25 of which were judged at 12 s a card."""
+    store, url = make_store(folder)
     ids = add_night(store, objects=40)
     for object_id in ids[-25:]:
         decide(store, session="s", reviewer="vera", candidate_id=best(store, object_id),
                label=Label.DIPOLE, shown={})  # fmt: skip
     set_times(store, [12.0 * i for i in range(25)])
+    return store, url
+
+
+async def test_a_given_time_cuts_the_queue_that_is_there_once_it_is_known(tmp_path, monkeypatch):
+    store, url = judged_at_a_pace(tmp_path)
     async with console(url, tmp_path) as vera:
         await vera.press("slash")
         await vera.type("score>22.4")
@@ -73,6 +79,26 @@ async def test_a_given_time_cuts_the_queue_that_is_there_once_it_is_known(tmp_pa
         cut.let_go()
         await vera.settled()
         assert "1 of 15" in vera.lines[1]
+    store.close()
+
+
+async def test_a_given_time_is_not_spent_on_what_was_decided_while_another_order_is_read(
+    tmp_path, monkeypatch
+):
+    store, url = judged_at_a_pace(tmp_path)
+    async with console(url, tmp_path) as vera:
+        await vera.press("colon")
+        await vera.typed("minutes 2")
+        await vera.settled()
+        pages = Held(monkeypatch, vera.screen.desk, "page", is_read=True)
+        await vera.pilot.press("O")
+        await vera.until(lambda: pages.is_begun)
+        await vera.pilot.press("x")
+        await vera.until(lambda: len(verdicts(store)) == 26 and not vera.screen.is_busy)
+        pages.let_go()
+        await vera.settled()
+        assert "by brightness" in vera.lines[1]
+        assert vera.screen.queue.left == 9  # of ten
     store.close()
 
 

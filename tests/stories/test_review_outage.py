@@ -9,6 +9,8 @@ import pytest
 
 from core.database.store import Store
 from core.database.store_errors import StoreUnreachable
+from screens.action import Where
+from screens.frame.host import Target
 from screens.frame.memory import file_of
 from tests.stories.desk import console
 
@@ -112,6 +114,52 @@ async def test_a_queue_that_was_not_answered_for_is_read_once_the_store_is_back(
             await vera.until(lambda: "the store answers again" in vera.lines[-2])
     finally:
         answers.set()
+
+
+async def test_a_filter_that_a_jump_brought_is_read_once_the_store_is_back(night, tmp_path, server):
+    async with console(night[1], tmp_path) as vera:
+        await vera.pilot.press("2")
+        await vera.settled()
+        server.is_away = True
+        vera.app.jump(Where.REVIEW, Target(filter="score>22.2"))
+        await vera.until(lambda: vera.screen.choosing.is_owed)
+        server.is_away = False
+        await vera.until(lambda: "score>22.2  esc back" in vera.text)
+
+
+async def test_another_filter_than_that_of_the_last_sitting_is_read_once_the_store_is_back(
+    night, tmp_path, server, monkeypatch
+):
+    answers = slow(monkeypatch, "page")
+    (tmp_path / file_of("vera")).write_text('{"screens": {"review": {"filter": "score>22.8"}}}')
+    try:
+        async with console(night[1], tmp_path, ready=False) as vera:
+            await vera.until(lambda: vera.screen.reading is not None and vera.screen.choosing.is_restarting)
+            server.is_away = True
+            answers.set()
+            await vera.until(lambda: "the server is gone" in vera.text)
+            vera.screen.choose("score>22.2")
+            await vera.until(lambda: not vera.screen.choosing.is_restarting)
+            assert vera.screen.filter_to_come == "score>22.2"
+            server.is_away = False
+            await vera.until(lambda: "score>22.2  esc clears" in vera.text)
+    finally:
+        answers.set()
+
+
+async def test_a_typed_filter_that_the_store_did_not_answer_for_is_typed_on(night, tmp_path, server):
+    async with console(night[1], tmp_path) as vera:
+        await vera.settled()
+        await vera.pilot.press("slash")
+        server.is_away = True
+        await vera.typed("score>22.2")
+        await vera.until(lambda: vera.screen.choosing.is_owed)
+        server.is_away = False
+        await vera.until(lambda: "the store answers again" in vera.text)
+        assert vera.screen.prompt.value == "score>22.2"
+        assert not vera.screen.filter
+        await vera.pilot.press("enter")
+        await vera.until(lambda: "score>22.2  esc clears" in vera.text)
 
 
 async def test_a_store_that_lets_one_wait_is_told_of_and_keeps_no_thread_for_each_look(
