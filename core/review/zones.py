@@ -1,9 +1,9 @@
 """What a candidate is by its score: first, in its turn, or what nobody need look at. Filters ask for it.
 
 Nothing is ever deleted, nor left out of the queue. The limits are for the ensemble that AstrID comes with:
-below the lower one are to lie at most 0.5 % of the real, above the upper one at most 1 % bogus. They are those
-at which the unfavourable end of the interval keeps the budget in 100 fields of the training's kind that no
-training saw, a few of which subtract badly; in simulated and real frames of another kind far less is lost.
+below the lower one are to lie at most 0.5 % of the real, above the upper one at most 1 % bogus. They are
+those at which the unfavourable end of the interval keeps the budget in 100 fields of the training's kind that
+no training saw, a few of which subtract badly; in frames of another kind far less is lost.
 """
 
 from __future__ import annotations
