@@ -63,9 +63,15 @@ def _displayable() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, _WrongUsage) and isinstance(error.message, str):
+        if isinstance(error, _WrongUsage) and isinstance(error.message, str) and not _is_help(error):
             error.message = safe_text(error.message, MOST_SAID)
         raise
+
+
+def _is_help(error: _WrongUsage) -> bool:
+    """Whether it is what a group says that was given no command: that has lines, and quotes nothing."""
+    ctx = getattr(error, "ctx", None)
+    return ctx is not None and error.message == ctx.get_help()
 
 
 def _who_has(option: str, commands: Mapping[str, Any]) -> str:

@@ -263,6 +263,12 @@ def test_a_verdict_that_there_is_not_is_told_with_those_that_there_are(astrid: C
     assert "Invalid value for 'verdict': 'nope' is not one of 'real'" in astrid.said
 
 
+def test_a_group_that_is_given_no_command_says_which_it_has_in_lines(astrid: Command) -> None:
+    astrid("queue", code=2)
+    assert astrid.said.startswith("Usage: astrid queue [OPTIONS] COMMAND [ARGS]...\n\n")
+    assert "\n  retry  " in astrid.said
+
+
 def test_an_option_of_its_commands_is_told_to_whoever_gives_it_to_the_group(astrid: Command) -> None:
     astrid("health", "--json", code=2)
     assert "No such option: --json; it goes behind one of check, list, ack\n" in astrid.said
