@@ -149,7 +149,8 @@ def test_weights_that_do_not_fit_together_are_refused(tmp_path, damage, members)
         made(tmp_path / "m", arrays, members)
 
 
-def test_zones_and_notes_are_by_the_limits_of_the_ensemble_that_came():
+def test_zones_and_notes_are_within_the_limits_of_the_ensemble_that_came():
+    """Less goes first, and less to the end, than the fields that weigh it would let."""
     limits = json.loads((SHIPPED["ensemble"].folder / "model.json").read_text())["config"]
-    assert pytest.approx(limits["fast_above"], abs=0.001) == FAST_ABOVE == ReviewSettings().notify_above
-    assert limits["reject_below"] >= REJECT_BELOW  # less is put at the end than simulated fields would let be
+    assert limits["fast_above"] <= FAST_ABOVE == ReviewSettings().notify_above < 1.0
+    assert limits["reject_below"] >= REJECT_BELOW > 0.0
