@@ -22,6 +22,21 @@ def night(tmp_path):
     store.close()
 
 
+async def on_ingest(vera):
+    """The screen of frames, once its list was read."""
+    await on(vera, Where.INGEST, "1")
+    await vera.settled()
+    return vera.app.here
+
+
+async def on_first_frame(vera):
+    """The same with the first frame of the list open; and the first two of it."""
+    here = await on_ingest(vera)
+    await keys(vera, "enter")
+    await vera.settled()
+    return here, *here.data.part.rows[:2]
+
+
 async def test_the_run_under_the_cursor_is_stopped_though_it_was_not_read_yet(night, tmp_path):
     store, url, _ = night
     runs.start(store, engine="local", workers=1, config_hash="cafe")
@@ -115,12 +130,7 @@ async def test_the_frame_after_one_that_a_jump_led_to_is_beside_that_one(night, 
 async def test_a_frame_that_was_closed_is_not_shown_again_in_place_of_the_next(night, tmp_path, monkeypatch):
     _, url, _ = night
     async with console(url, tmp_path) as vera:
-        await on(vera, Where.INGEST, "1")
-        await vera.settled()
-        here = vera.app.here
-        first, second = here.data.part.rows[:2]
-        await keys(vera, "enter")
-        await vera.settled()
+        here, first, second = await on_first_frame(vera)
         assert first.frame in vera.lines[1] + vera.lines[2]
         await keys(vera, "escape")
         read = Held(monkeypatch, ingest_reading, "read")
@@ -137,12 +147,7 @@ async def test_a_frame_that_was_closed_is_not_shown_again_in_place_of_the_next(n
 async def test_what_is_asked_of_the_frame_beside_the_one_that_is_open_is_of_that_one(night, tmp_path):
     store, url, _ = night
     async with console(url, tmp_path) as vera:
-        await on(vera, Where.INGEST, "1")
-        await vera.settled()
-        here = vera.app.here
-        first, second = here.data.part.rows[:2]
-        await keys(vera, "enter")
-        await vera.settled()
+        here, first, second = await on_first_frame(vera)
         for action in ("ingest:frame-after", "ingest:priority"):
             here.do(action)
         await words(vera, "7")
@@ -154,9 +159,7 @@ async def test_what_is_asked_of_the_frame_beside_the_one_that_is_open_is_of_that
 async def test_marks_that_were_set_while_others_were_moved_stay(night, tmp_path, monkeypatch):
     _, url, _ = night
     async with console(url, tmp_path) as vera:
-        await on(vera, Where.INGEST, "1")
-        await vera.settled()
-        here = vera.app.here
+        here = await on_ingest(vera)
         ids = [row.id for row in here.data.part.rows[:2]]
         moved = Held(monkeypatch, ingest_reading, "prioritise")
         await keys(vera, "space", "p")
@@ -171,9 +174,7 @@ async def test_marks_that_were_set_while_others_were_moved_stay(night, tmp_path,
 async def test_a_filter_that_is_not_understood_leaves_frame_and_cursor_where_they_are(night, tmp_path):
     _, url, _ = night
     async with console(url, tmp_path) as vera:
-        await on(vera, Where.INGEST, "1")
-        await vera.settled()
-        here = vera.app.here
+        here = await on_ingest(vera)
         await keys(vera, "j", "enter")
         await vera.settled()
         row = here.chosen_row
@@ -229,9 +230,7 @@ async def test_keys_that_came_while_the_store_was_away_move_no_cursor_that_was_p
 ):
     _, url, _ = night
     async with console(url, tmp_path) as vera:
-        await on(vera, Where.INGEST, "1")
-        await vera.settled()
-        here = vera.app.here
+        here = await on_ingest(vera)
         with monkeypatch.context() as patch:
             patch.setattr(ingest_reading, "read", away)
             for action in ("first", "next", "next"):
