@@ -33,6 +33,7 @@ Array = NDArray[np.float64]
 KERNEL_FWHM = 2.0  # half width of a fitted kernel in FWHM of the wider PSF
 KERNEL_ORDER = 2  # of its polynomial over the field
 HOTPANTS_S = 600.0
+PACKAGES = {"sfft": "sfft", "pyzogy": "PyZOGY"}
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def installed(name: str) -> bool:
     """Whether a peer can run here."""
     if name == "textbook":
         return find_spec("photutils") is not None and find_spec("reproject") is not None
-    if name == "sfft":
-        return find_spec("sfft") is not None
+    if name in PACKAGES:
+        return find_spec(PACKAGES[name]) is not None
     return shutil.which("hotpants") is not None
 
 
@@ -152,6 +153,40 @@ def hotpants(images: Images) -> PeerResult:
         return _scored(images, fits.getdata(out).astype(float), spent)
 
 
+def pyzogy(images: Images) -> PeerResult:
+    """PyZOGY (Guevel and Hosseinzadeh 2017, ascl:1710.009), its score corrected for source noise.
+
+    Images are on one flux scale already, so that it need not find their ratio.
+    """
+    from PyZOGY.subtract import run_subtraction
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        new, ref, new_psf, ref_psf, bad = _written(
+            folder,
+            new=images.new,
+            ref=images.ref,
+            new_psf=images.psf_new,
+            ref_psf=images.psf_ref,
+            bad=(~images.good).astype(float),
+        )
+        out = folder / "score.fits"
+        began = time.process_time()
+        run_subtraction(
+            *(new, ref, new_psf, ref_psf),
+            output=None,
+            science_mask=bad,
+            reference_mask=bad,
+            science_variance=images.var_new,
+            reference_variance=images.var_ref,
+            gain_ratio=1.0,
+            matched_filter=str(out),
+            corrected=True,
+        )
+        spent = time.process_time() - began
+        return PeerResult(fits.getdata(out).astype(float), spent)
+
+
 def _written(folder: Path, **images: Array) -> list[str]:
     """Images as files."""
     for name, image in images.items():
@@ -215,4 +250,9 @@ def flux_at(image: Array, x: float, y: float) -> float:
     return float(ndimage.map_coordinates(image[part], spot, order=5, mode="mirror")[0])
 
 
-PEERS: dict[str, Callable[[Images], PeerResult]] = {"textbook": textbook, "sfft": sfft, "hotpants": hotpants}
+PEERS: dict[str, Callable[[Images], PeerResult]] = {
+    "textbook": textbook,
+    "sfft": sfft,
+    "hotpants": hotpants,
+    "pyzogy": pyzogy,
+}

@@ -111,7 +111,7 @@ async def test_at_the_end_what_came_in_since_is_said_and_shown_where_nothing_was
         vera.app.look()
         await vera.until(lambda: "Came in since: 2 more" in vera.text)
         await vera.press("j")
-        assert "1 of 3" in vera.lines[1]
+        await vera.until(lambda: "1 of 3" in vera.lines[1])
         await vera.press("x", "d", "c")
         add_night(store, objects=1)
         vera.app.look()
