@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pytest
 from astropy import units as u
-from astropy.coordinates import FK4, FK5, ICRS, BaseCoordinateFrame, Galactic, SkyCoord
+from astropy.coordinates import (
+    FK4,
+    FK5,
+    ICRS,
+    BarycentricMeanEcliptic,
+    BaseCoordinateFrame,
+    Galactic,
+    SkyCoord,
+    Supergalactic,
+)
 from astropy.io import fits
 from astropy.wcs import WCS
 
@@ -50,6 +59,13 @@ def read(made: fits.Header) -> tuple[WCS | None, str | None]:
         (header(EQUINOX=1950.0), FK4(equinox="B1950"), 0.1),
         (header(("GLON-TAN", "GLAT-TAN")), Galactic(), 1e-6),
         (header(("GLON-SIN", "GLAT-SIN"), (10.0, 89.0)), Galactic(), 1e-6),
+        # What SWarp writes of a mosaic of the Galaxy: of the equator, and of no meaning there.
+        (header(("GLON-TAN", "GLAT-TAN"), RADESYS="ICRS"), Galactic(), 1e-6),
+        (header(("GLON-TAN", "GLAT-TAN"), RADESYS="FK5", EQUINOX=2000.0), Galactic(), 1e-6),
+        (header(("SLON-TAN", "SLAT-TAN"), EQUINOX=2000.0), Supergalactic(), 1e-6),
+        (header(("ELON-TAN", "ELAT-TAN")), BarycentricMeanEcliptic(), 1e-6),
+        (header(("ELON-TAN", "ELAT-TAN"), EQUINOX=2000.0), BarycentricMeanEcliptic(), 1e-6),
+        (header(("ELON-TAN", "ELAT-TAN"), EQUINOX=2025.2), BarycentricMeanEcliptic(equinox="J2025.2"), 1e-6),
         (header(("RA---TPV", "DEC--TPV"), EQUINOX=2025.2, **TPV), FK5(equinox="J2025.2"), 1e-6),
         (
             header(("RA---TAN-SIP", "DEC--TAN-SIP"), is_swapped=True, EQUINOX=2025.2, **SIP),
@@ -83,12 +99,23 @@ def test_what_is_so_already_stays_as_it_is(made: fits.Header) -> None:
 
 @pytest.mark.parametrize(
     "made",
-    [header(("GLON-CAR", "GLAT-CAR")), header(("RA---TPV", "DEC--TPV"), is_swapped=True, **TPV)],
+    [
+        header(("GLON-CAR", "GLAT-CAR")),
+        header(("RA---TPV", "DEC--TPV"), is_swapped=True, **TPV),
+        header(("HLON-TAN", "HLAT-TAN")),  # from the Sun, which moves
+        header(("ELON-TAN", "ELAT-TAN"), EQUINOX=1950.0),  # of the FK4
+    ],
 )
 def test_what_cannot_be_turned_is_no_wcs_and_told(made: fits.Header) -> None:
     wcs, remark = read(made)
     assert wcs is None
     assert "cannot be turned" in (remark or "")
+
+
+def test_apparent_places_of_a_date_are_no_wcs_and_told() -> None:
+    wcs, remark = read(header(RADESYS="GAPPT"))
+    assert wcs is None
+    assert "apparent ones of the date (GAPPT)" in (remark or "")
 
 
 @pytest.mark.filterwarnings("ignore:CRPIX2")
