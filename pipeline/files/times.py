@@ -88,7 +88,7 @@ def mid_exposure(look: Look, exposure_s: float, *, is_middle: bool = False) -> f
     exposure_s : float
         Seconds; 0 where it is not known, and the result is then the start unless the header tells the end.
     is_middle : bool
-        Whether the header calls the time of ``DATE-OBS`` that of the middle.
+        Whether the header calls its time that of the middle.
 
     Returns
     -------
@@ -180,7 +180,11 @@ def old_century(look: Look) -> str | None:
 def told_by(look: Look) -> tuple[str, ...]:
     """The keywords among which is the one that tells the time of the day."""
     moment = _date_and_time(look(START_DATES), None)
-    return START_TIMES if moment is not None and moment.clock is None else START_DATES
+    if moment is not None and moment.clock is not None:
+        return START_DATES
+    if _start_of_date(look) is not None:
+        return START_TIMES
+    return START_MJDS if _in_range(look(START_MJDS)) is not None else START_JDS
 
 
 def absurd_dates(look: Look) -> str | None:
@@ -209,15 +213,20 @@ def _middle(look: Look) -> _Moment | None:
     return None if number is None else _Moment(0, number * 86400.0)
 
 
-def _start(look: Look) -> _Moment | None:
-    """The beginning of the exposure, by the order of trust above."""
-    written, clock = look(START_DATES), look(START_TIMES)
-    moment = _date_and_time(written, clock)
+def _start_of_date(look: Look) -> _Moment | None:
+    """The beginning of the exposure by a date and the time of its day; none where either is lacking."""
+    clock = look(START_TIMES)
+    moment = _date_and_time(look(START_DATES), clock)
     if moment is None and isinstance(clock, str):
         moment = _date_and_time(clock, None)  # UT-OBS and UTC-OBS sometimes hold the whole date
     if moment is not None and moment.clock is None:
-        moment = _with_clock(moment.day, look(TAI_TIMES), "TAI") or moment
-    if moment is not None and moment.clock is not None:
+        moment = _with_clock(moment.day, look(TAI_TIMES), "TAI")
+    return None if moment is None or moment.clock is None else moment
+
+
+def _start(look: Look) -> _Moment | None:
+    """The beginning of the exposure, by the order of trust above."""
+    if (moment := _start_of_date(look)) is not None:
         return moment
     mjd = _in_range(look(START_MJDS))
     # A whole number is the number of a day, not its midnight, nor, as a JD, its noon.
@@ -226,7 +235,8 @@ def _start(look: Look) -> _Moment | None:
         is_day = (2.0 * mjd).is_integer()
     if mjd is not None and not is_day:
         return _Moment(0, mjd * 86400.0)
-    if moment is not None or mjd is not None:
+    written, clock = look(START_DATES), look(START_TIMES)
+    if mjd is not None or any(_date_and_time(each, None) is not None for each in (written, clock)):
         raise FrameRefused(
             f"the header dates the exposure to the day only ({str(written or mjd)[:40]}); a time of day is "
             "needed, as UT, UTSTART, TIME-OBS or a fraction in MJD-OBS"

@@ -250,12 +250,19 @@ def test_an_exposure_in_another_unit_than_seconds_is_told_by_when_it_ended(expos
     assert date_doubts(header, exposure_s) == (() if told is None else (told,))
 
 
-@pytest.mark.parametrize("keyword", ["DATE-OBS", "UT"])
+@pytest.mark.parametrize(
+    ("keyword", "cards"),
+    [
+        ("DATE-OBS", {"DATE-OBS": "2020-01-01T06:00:00"}),
+        ("UT", {"DATE-OBS": "2020-01-01", "UT": "06:00:00"}),
+        ("MJD-OBS", {"MJD-OBS": 58849.25}),
+        ("MJD-OBS", {"DATE-OBS": "2020-01-01", "MJD-OBS": 58849.25, "JD": 2458849.5}),
+        ("JD", {"JD": 2458849.75}),
+        ("JD", {"DATE-OBS": "2020-01-01", "JD": 2458849.75}),
+    ],
+)
 @pytest.mark.parametrize("words", ["UTC at mid exposure", "Middle of the exposure (UT)", "UT midpoint"])
-def test_a_time_that_is_called_that_of_the_middle_is_it(keyword, words):
-    cards = {"DATE-OBS": "2020-01-01T06:00:00"}
-    if keyword == "UT":
-        cards = {"DATE-OBS": "2020-01-01", "UT": "06:00:00"}
+def test_a_time_that_is_called_that_of_the_middle_is_it(keyword, cards, words):
     header = Header(cards | {"EXPTIME": 600.0})
     header.comments[keyword] = words
     assert time_of(header, 600.0) == pytest.approx(58849.25, abs=1e-9)
