@@ -35,6 +35,7 @@ from pipeline.files.times import (
     START_DATES,
     absurd_dates,
     contradiction,
+    elsewhere,
     mid_exposure,
     old_century,
     tells_middle,
@@ -175,7 +176,7 @@ def date_doubts(header: Header, exposure_s: float | None) -> tuple[str, ...]:
     is_local = _LOCAL.search(said) and not _UNIVERSAL.search(said) and look(("TIMESYS",)) is None
     local = f"its header calls its time local ({said[:60]!r}), and it is taken as UTC" if is_local else None
     seconds = exposure_s or 0.0
-    found = (contradiction(look, seconds), too_long(look, seconds), old_century(look), local)
+    found = (contradiction(look, seconds), too_long(look, seconds), old_century(look), local, elsewhere(look))
     return tuple(each for each in found if each is not None)
 
 

@@ -55,6 +55,8 @@ ROW_CLOCKS = ("C_OBS",)  # of SDSS: "CCD row clock rate (usec/row)"
 TAI_TIMES = ("TAIHMS",)  # of SDSS, beside the date of TAI: "TAI time HH:MM:SS.SS"
 START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD-STR", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
 START_JDS = ("JD", "OBSJD", "JD-OBS", "JD_OBS", "JDSTART")
+REFERENCE_PLACES = ("TREFPOS", "TIMEREF")  # of the FITS Standard, and of NASA's missions before it
+OF_THE_SUN = ("BARYCENT", "HELIOCEN", "SOLARSYSTEM")  # eight letters of the Standard's words count
 
 MJD_OF_ORDINAL_ZERO = -678576  # `date.toordinal` of 1858-11-17 is 678576
 GPS_BEHIND_TAI_S = 19.0
@@ -185,6 +187,18 @@ def told_by(look: Look) -> tuple[str, ...]:
     if _start_of_date(look) is not None:
         return START_TIMES
     return START_MJDS if _in_range(look(START_MJDS)) is not None else START_JDS
+
+
+def elsewhere(look: Look) -> str | None:
+    """One sentence where times are those at the barycentre or at the Sun, not at the telescope."""
+    for keyword in REFERENCE_PLACES:
+        place = str(look((keyword,)) or "").strip().upper()
+        if place.startswith(OF_THE_SUN):
+            return (
+                f"its times are told as of another place ({keyword} {place[:20]}), up to 8.4 minutes from"
+                " those at the telescope, and are taken as they are"
+            )
+    return None
 
 
 def absurd_dates(look: Look) -> str | None:

@@ -288,6 +288,22 @@ def test_a_time_that_is_called_local_is_told(words, scale, told):
 
 
 @pytest.mark.parametrize(
+    ("cards", "told"),
+    [
+        ({"TREFPOS": "BARYCENTER"}, "TREFPOS BARYCENTER"),
+        ({"TREFPOS": "heliocen"}, "TREFPOS HELIOCEN"),
+        ({"TIMEREF": "SOLARSYSTEM"}, "TIMEREF SOLARSYSTEM"),
+        ({"TREFPOS": "TOPOCENTER"}, None),
+        ({"TREFPOS": "GEOCENTER"}, None),  # .02 s
+        ({"TIMEREF": "LOCAL"}, None),
+    ],
+)
+def test_times_that_are_not_those_at_the_telescope_are_told(cards, told):
+    said = date_doubts(Header({"DATE-OBS": "2020-01-01T06:00:00"} | cards), 60.0)
+    assert [f"({told}), up to 8.4 minutes" in each for each in said] == ([] if told is None else [True])
+
+
+@pytest.mark.parametrize(
     ("written", "told"), [("14/05/08", True), ("17/01/55", False), ("14/05/2008", False)]
 )
 def test_a_year_of_two_digits_before_there_were_such_images_is_told(written, told):
