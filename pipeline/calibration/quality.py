@@ -10,6 +10,7 @@ import numpy as np
 from core.frames.outcome import QualityFacts
 from core.magnitudes import UPPER_LIMIT_SIGMA
 from core.settings import Settings
+from core.text import beside
 from core.vocabulary import MaskPlane
 from pipeline.files.zeropoint import HeaderZeropoint, header_zeropoint
 from pipeline.frame import Frame, FrameRefused, Stars
@@ -50,8 +51,9 @@ def assess(frame: Frame, stars: Stars, settings: Settings, beta: float = COMMON_
     good = frame.mask & ~np.uint16(MaskPlane.INTERPOLATED) == 0
     masked_fraction = 1.0 - float(np.mean(good))
     if masked_fraction > limits.max_masked_fraction:
+        masked, most = 100.0 * masked_fraction, 100.0 * limits.max_masked_fraction
         raise FrameRefused(
-            f"{masked_fraction:.0%} of the frame is masked; at most {limits.max_masked_fraction:.0%} may be",
+            f"{beside(masked, most, 0)}% of the frame is masked; at most {most:g}% may be",
             masked_fraction,
             limits.max_masked_fraction,
         )
@@ -66,7 +68,8 @@ def assess(frame: Frame, stars: Stars, settings: Settings, beta: float = COMMON_
         raise FrameRefused("none of its stars is fit to measure the seeing: all are saturated or masked")
     if seeing_px > limits.max_seeing_px:
         raise FrameRefused(
-            f"the seeing is {seeing_px:.1f} pixels; at most {limits.max_seeing_px:g} are accepted",
+            f"the seeing is {beside(seeing_px, limits.max_seeing_px)} pixels; "
+            f"at most {limits.max_seeing_px:g} are accepted",
             seeing_px,
             limits.max_seeing_px,
         )

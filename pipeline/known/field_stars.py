@@ -20,6 +20,7 @@ from core.catalogs.library import Catalog, Library
 from core.catalogs.zones import MAS_PER_DEG
 from core.epochs import J2000_MJD
 from core.objects.sky import separation_deg
+from core.text import beside
 from core.vocabulary import COLOUR_TERM, MaskPlane
 from pipeline.frame import Frame, PsfModel, Stars
 from pipeline.known.bands import band_of
@@ -120,8 +121,9 @@ class Astrometry:
         if offset <= most_arcsec:
             return None
         return (
-            f"its WCS is off by {offset:.1f} arcsec ({self.dra_arcsec:+.1f} east, {self.ddec_arcsec:+.1f} "
-            f"north) by {self.n_stars} stars of {self.catalog}; {most_arcsec:g} are allowed"
+            f"its WCS is off by {beside(offset, most_arcsec)} arcsec ({self.dra_arcsec:+.1f} east, "
+            f"{self.ddec_arcsec:+.1f} north) by {self.n_stars} stars of {self.catalog}; "
+            f"{most_arcsec:g} are allowed"
         )
 
 

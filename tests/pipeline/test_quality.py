@@ -92,6 +92,13 @@ def test_a_frame_that_is_mostly_masked_is_refused():
         assess(replace(FRAME, mask=mask), STARS, Settings())
 
 
+def test_no_refusal_reads_as_if_the_limit_were_met():
+    mask = FRAME.mask.copy()
+    mask[:206] = MaskPlane.BAD
+    with pytest.raises(FrameRefused, match=r"80\.5% of the frame is masked; at most 80% may be"):
+        assess(replace(FRAME, mask=mask), STARS, Settings())
+
+
 def test_a_frame_without_stars_is_refused_even_where_none_are_asked_for():
     nothing = STARS.take(np.zeros(len(STARS), bool))
     with pytest.raises(FrameRefused, match="seeing"):
