@@ -364,6 +364,8 @@ def test_every_column_of_a_votable_says_what_it_is(night):
     assert all(each.ucd == UCDS[each.name] and each.description for each in fields)
     for table in (curve_table, place_flux):
         assert set(table.UCDS) == {each.name for each in table.COLUMNS}
+        (systems,) = (each.description for each in table.COLUMNS if each.name == "mag_system")
+        assert systems == "of mag: ab, vega or instrumental"
 
 
 def test_a_votable_is_written_as_its_rows_are_read(night):
