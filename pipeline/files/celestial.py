@@ -31,6 +31,8 @@ LARGEST_FIELD_DEG = 10.0  # from its middle to a corner: beyond, projections dif
 MOST_STRETCH = 3.0
 LEFT_OUT = "its WCS is left out"
 UNREADABLE = f"{LEFT_OUT}: it cannot be read as the FITS Standard has it"
+EQUINOXES = ("EQUINOX", "EPOCH")  # the latter is of headers before there was the former
+_YEAR = re.compile(r"[BJ]?\s*((?:1[89]|2[01])\d\d(?:\.\d*)?)(?!\d)", re.IGNORECASE)
 LONGITUDES = ("RA", "GLON", "ELON", "HLON", "SLON")  # what such an axis' type begins with
 LATITUDES = ("DEC", "GLAT", "ELAT", "HLAT", "SLAT")
 SYSTEMS = {"", "ICRS", "FK5", "FK4", "FK4-NO-E"}
@@ -60,8 +62,14 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
     Exception
         Whatever astropy and wcslib raise on damaged headers.
     """
-    header = hdus[extension].header
-    wcs = WCS(_with_polynomials(_readable(header)), fobj=hdus)
+    header, doubt = _with_equinox(_readable(hdus[extension].header))
+    wcs, remark = _celestial(header, hdus, extension)
+    return wcs, remark if doubt is None or wcs is None else "; ".join(filter(None, (doubt, remark)))
+
+
+def _celestial(header: fits.Header, hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str | None]:
+    """As `celestial_wcs`, by a header that can be read."""
+    wcs = WCS(_with_polynomials(header), fobj=hdus)
     if not wcs.has_celestial:
         return None, UNREADABLE if means_sky(header) else None
     height, width = hdus[extension].shape[-2:]
@@ -150,6 +158,27 @@ def _readable(header: fits.Header) -> fits.Header:
     for number in reversed(unreadable):
         del others[number]
     return others
+
+
+def _with_equinox(header: fits.Header) -> tuple[fits.Header, str | None]:
+    """A header whose equinox is a year as a number, and what is to be said where it was none.
+
+    Wcslib passes over texts, such as ``B1950`` or ``1950.0`` in quotes, and takes any number for a year.
+    """
+    word = next((word for word in EQUINOXES if look_up(header, (word,)) is not None), None)
+    if word is None:
+        return header, None
+    written = look_up(header, (word,))
+    year = _YEAR.match(str(written))
+    if year is not None and not isinstance(written, str):
+        return header, None
+    told = header.copy()
+    for each in EQUINOXES:
+        told.remove(each, ignore_missing=True, remove_all=True)
+    if year is None:
+        return told, f"its {word} of {str(written)[:20]!r} is no year, and counts as absent"
+    told[word] = float(year[1])
+    return told, None
 
 
 def _with_polynomials(header: fits.Header) -> fits.Header:

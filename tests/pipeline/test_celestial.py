@@ -47,6 +47,7 @@ def read(made: fits.Header) -> tuple[WCS | None, str | None]:
     return celestial_wcs(fits.HDUList([fits.PrimaryHDU(np.zeros((600, 500), np.float32), made)]), 0)
 
 
+@pytest.mark.filterwarnings("ignore:.*(EQUINOX|EPOCH)")
 @pytest.mark.parametrize(
     ("made", "system", "tolerance_arcsec"),
     [
@@ -57,6 +58,10 @@ def read(made: fits.Header) -> tuple[WCS | None, str | None]:
         (header(RADESYS="FK5?", EQUINOX=1997.69995), FK5(equinox="J1997.69995"), 1e-6),
         (header(centre=(10.0, 89.99), EQUINOX=2025.2), FK5(equinox="J2025.2"), 1e-6),
         (header(EQUINOX=1950.0), FK4(equinox="B1950"), 0.1),
+        (header(EQUINOX="B1950"), FK4(equinox="B1950"), 0.1),
+        (header(EQUINOX="1950.0"), FK4(equinox="B1950"), 0.1),
+        (header(EPOCH="1950"), FK4(equinox="B1950"), 0.1),
+        (header(EQUINOX="J2025.2", EPOCH=2000.0), FK5(equinox="J2025.2"), 1e-6),
         (header(("GLON-TAN", "GLAT-TAN")), Galactic(), 1e-6),
         (header(("GLON-SIN", "GLAT-SIN"), (10.0, 89.0)), Galactic(), 1e-6),
         # What SWarp writes of a mosaic of the Galaxy: of the equator, and of no meaning there.
@@ -77,7 +82,7 @@ def read(made: fits.Header) -> tuple[WCS | None, str | None]:
 def test_places_are_turned_to_the_icrs(
     made: fits.Header, system: BaseCoordinateFrame, tolerance_arcsec: float
 ) -> None:
-    own = WCS(made)
+    own = WCS(made)  # pixels to its own system, whatever that is called
     sky = own.all_pix2world(PIXELS, 0)[:, [own.wcs.lng, own.wcs.lat]]
     true = SkyCoord(sky * u.deg, frame=system).icrs
     wcs, remark = read(made)
@@ -95,6 +100,17 @@ def test_what_is_so_already_stays_as_it_is(made: fits.Header) -> None:
     assert wcs is not None
     assert remark is None
     np.testing.assert_array_equal(wcs.all_pix2world(PIXELS, 0), WCS(made).all_pix2world(PIXELS, 0))
+
+
+@pytest.mark.parametrize("written", [0.0, 19500.0, -1, "CURRENT", "J2000.0x"])
+def test_an_equinox_that_is_no_year_counts_as_absent_and_is_told(written: float | str) -> None:
+    wcs, remark = read(header(EQUINOX=written, EPOCH=2025.2))
+    assert wcs is not None
+    np.testing.assert_allclose(wcs.all_pix2world(PIXELS, 0), WCS(header()).all_pix2world(PIXELS, 0))
+    if written == "J2000.0x":  # what follows the year says nothing against it
+        assert remark is None
+    else:
+        assert remark == f"its EQUINOX of {str(written)!r} is no year, and counts as absent"
 
 
 @pytest.mark.parametrize(
