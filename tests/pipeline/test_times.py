@@ -279,12 +279,19 @@ def test_a_time_that_is_called_that_of_the_middle_is_it(keyword, cards, words):
         ("UTC, not local time", {}, False),
         ("start of exposure", {}, False),
         ("local time", {"TIMESYS": "UTC"}, False),
+        ("[d] TAI at start of exposure", {}, True),
+        ("BJD (TDB)", {}, True),
+        ("UTC, by which TAI is 37 s later", {}, False),
+        ("TAI", {"TIMESYS": "TAI"}, False),
+        ("start, by the GPS clock", {}, False),
     ],
 )
-def test_a_time_that_is_called_local_is_told(words, scale, told):
-    header = Header({"DATE-OBS": "2020-01-01T06:00:00", "EXPTIME": 60.0, **scale})
-    header.comments["DATE-OBS"] = words
-    assert bool(date_doubts(header, 60.0)) == told
+@pytest.mark.parametrize("cards", [{"DATE-OBS": "2020-01-01T06:00:00"}, {"MJD-OBS": 58849.25}])
+def test_a_time_that_is_called_another_than_utc_is_told(cards, words, scale, told):
+    header = Header({**cards, "EXPTIME": 60.0, **scale})
+    header.comments[next(iter(cards))] = words
+    said = date_doubts(header, 60.0)
+    assert [f"({words!r}), and it is taken as UTC" in each for each in said] == ([True] if told else [])
 
 
 @pytest.mark.parametrize(
