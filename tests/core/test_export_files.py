@@ -247,6 +247,7 @@ def test_cutouts_have_the_sky_of_the_reference_and_the_times_of_the_frame(store,
         pytest.approx(60000.499, abs=1e-9),
     )
     assert (new["DATE-AVG"], new["MJD-AVG"], new["XPOSURE"]) == ("2023-02-25T12:00:00.000", 60000.5, 172.8)
+    assert new.comments["DATE-OBS"] == new.comments["MJD-OBS"] == "start, if it had no gaps"
     assert (ref["DATE-BEG"], ref["MJD-BEG"], ref["MJD-END"]) == ("2023-02-15T06:00:00.000", 59990.25, 59991.0)
     assert not {"DATE-OBS", "MJD-OBS", "MJD-AVG"} & set(ref)
     assert new["FILTER"] == ref["FILTER"] == "r"
