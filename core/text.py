@@ -25,6 +25,7 @@ _INVISIBLE = frozenset([0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 
     range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
 )
 
+_MORE_DIGITS = 6
 _MOST_SHOWN = len("<U+10FFFF>")  # of one character
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
@@ -104,6 +105,24 @@ def significant(value: float, digits: int = 3) -> str:
     """A number in so many significant digits; below ten million without an exponent: 2370, not 2.37e+03."""
     told = f"{value:.{digits}g}"
     return f"{float(told):.0f}" if "e+" in told and abs(value) < 1e7 else told
+
+
+def beside(value: float, limit: float, decimals: int = 1) -> str:
+    """A number with so many decimals, and more where it would read as a limit that it does not meet.
+
+    >>> beside(4.98, 5.0), beside(4.2, 5.0), beside(80.3, 80.0, 0)
+    ('4.98', '4.2', '80.3')
+    """
+    for digits in range(decimals, decimals + _MORE_DIGITS):
+        told = f"{value:.{digits}f}"
+        if _side(float(told), limit) == _side(value, limit):
+            break
+    return told
+
+
+def _side(value: float, limit: float) -> int:
+    """-1 of a size below a limit, 1 above it."""
+    return (abs(value) > abs(limit)) - (abs(value) < abs(limit))
 
 
 def size_told(size: int) -> str:

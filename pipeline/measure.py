@@ -18,6 +18,7 @@ from pipeline.clock import StageClock
 from pipeline.frame import Frame, FrameRefused, PsfModel, RawFrame, Stars
 from pipeline.known.field_stars import FieldStars, compare
 from pipeline.known.match import KnownSky
+from pipeline.stellar.moffat import COMMON_BETA, beta_of
 from pipeline.stellar.stars import find_stars, stellar_fwhm
 
 log = logging.getLogger(__name__)
@@ -52,14 +53,16 @@ def measure_calibrated(frame: Frame, settings: Settings, clock: StageClock) -> M
     with clock.stage("stars"):
         stars = find_stars(frame)
     with clock.stage("quality"):
-        quality = assess(frame, stars, settings)
+        fwhm = stellar_fwhm(stars)
+        beta = beta_of(frame, stars, fwhm) or COMMON_BETA
+        quality = assess(frame, stars, settings, beta)
         found = compared(frame, stars, settings)
         complaint = found.astrometry and found.astrometry.complaint(settings.quality.max_wcs_offset_arcsec)
         if complaint and settings.quality.reject_wcs_offset:
             offset = found.astrometry.offset_arcsec if found.astrometry else None
             raise FrameRefused(complaint, offset, settings.quality.max_wcs_offset_arcsec)
     remarks = (complaint,) if complaint else ()
-    return Measured(frame, stars, with_catalog(quality, found), stellar_fwhm(stars), remarks)
+    return Measured(frame, stars, with_catalog(quality, found, beta), fwhm, remarks)
 
 
 def compared(frame: Frame, stars: Stars, settings: Settings, psf: PsfModel | None = None) -> FieldStars:

@@ -134,7 +134,7 @@ def _tell(records: Sequence[Mapping[str, Any]], nothing: str, *, as_json: bool) 
     rows = [
         (
             each["id"], each["n"], f"{each['first_mjd']:.4f}", f"{each['ra']:.5f}", f"{each['dec']:+.5f}",
-            round(each["rate_arcsec_hour"], 2), round(each["position_angle"], 1),
+            round(each["rate_arcsec_hour"], 2), round(each["position_angle"], 1) % 360.0,
             each["rms_arcsec"] and round(each["rms_arcsec"], 2), each["mag"] and round(each["mag"], 2),
             f"{each['chance']:.1g}", " ".join(map(str, each["candidates"])),
         )

@@ -113,7 +113,7 @@ def lightcurve(
 ) -> None:
     """Write an object's light curve: sources and bands side by side, limits where nothing was seen.
 
-    Fluxes are in nanojansky where a zeropoint is known, and marked instrumental where not. A file appears
+    Fluxes are in nanojansky where an AB zeropoint is known, and marked instrumental where not. A file appears
     whole or not at all; its form is the one that is asked for, else the one of its name's end. Where
     sources were injected into the review queue, an object has none before its verdict.
     """

@@ -42,10 +42,10 @@ COLUMNS = (
     Column("flux_unit", str, None, "unit of flux and flux_err"),
     Column("mag", float, "mag", "magnitude of the difference flux without its sign, or of the limit"),
     Column("mag_err", float, "mag", "one sigma of mag"),
-    Column("mag_system", str, None, "of mag: ab, or instrumental"),
-    Column("flux_njy", float, "nJy", "flux on the AB system; empty where it is instrumental"),
+    Column("mag_system", str, None, "of mag: ab, vega or instrumental"),
+    Column("flux_njy", float, "nJy", "flux on the AB system; empty without a zeropoint of it"),
     Column("flux_err_njy", float, "nJy", "one sigma of flux_njy"),
-    Column("calibration", str, None, "ab where a zeropoint is known, else instrumental"),
+    Column("calibration", str, None, "ab where a zeropoint of that system is known, else instrumental"),
     Column("candidate", int, None, "number of the detection in the store"),
     Column("reference", int, None, "number of the reference that was subtracted"),
 )

@@ -99,7 +99,7 @@ def _sentence(answer: Mapping[str, Any]) -> str:
     source = f"{answer.get('catalog')}{f', epoch {epoch:.6g}' if isinstance(epoch, int | float) else ''}"
     if status != "match":
         return f"none{_within(answer)} in {source}"
-    words = [word for word in (str(answer.get("name") or "a source"), _distance(answer)) if word]
+    words = [word for word in (str(answer.get("name") or "a source"), distance_words(answer)) if word]
     mag = answer.get("mag")
     if mag is not None:
         words.append(f"{answer.get('band') or 'mag'} {mag:.2f}")
@@ -116,7 +116,8 @@ def _within(answer: Mapping[str, Any]) -> str:
     return ""
 
 
-def _distance(answer: Mapping[str, Any]) -> str:
+def distance_words(answer: Mapping[str, Any]) -> str:
+    """How far away a match is; empty where that was not told."""
     if answer.get("distance_arcsec") is not None:
         return f'{answer["distance_arcsec"]:.2f}"'
     return f"{answer['distance_px']:.2f} px" if answer.get("distance_px") is not None else ""

@@ -315,7 +315,7 @@ def sentence(tracklet: Mapping[str, Any]) -> str:
     """A tracklet in words, such as ``3 detections in 1.2 h, 31.2"/h towards PA 241``."""
     hours = (tracklet["last_mjd"] - tracklet["first_mjd"]) * 24.0
     words = f'{tracklet["n"]} detections in {hours:.2g} h, {tracklet["rate_arcsec_hour"]:.3g}"/h'
-    words += f" towards PA {tracklet['position_angle']:.0f}"
+    words += f" towards PA {round(tracklet['position_angle']) % 360}"
     rms = tracklet["rms_arcsec"]
     return words if rms is None else f'{words}, rms {rms:.2f}"'
 

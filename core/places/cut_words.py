@@ -36,12 +36,16 @@ def cut_words(cause: str, value: float, limit: float) -> str:
     """What a cut measured, and the limit."""
     measured = MEASURED.get(cause)
     unit = f" {measured.unit}" if measured and measured.unit else ""
-    return f"{measured_words(cause, value)}, the limit is {significant(limit)}{unit}"
+    return f"{measured_words(cause, value, limit)}, the limit is {significant(limit)}{unit}"
 
 
-def measured_words(cause: str, value: float) -> str:
-    """What a cut measured, alone."""
+def measured_words(cause: str, value: float, limit: float | None = None) -> str:
+    """What a cut measured, alone; with a limit, in as many digits as tell it from that."""
+    told = significant(value)
+    if limit is not None and value != limit and told == significant(limit):
+        more = (significant(value, digits) for digits in range(4, 9))
+        told = next((each for each in more if each != significant(limit)), told)
     measured = MEASURED.get(cause)
     if measured is None:
-        return significant(value)
-    return f"{measured.what}: {significant(value)}{f' {measured.unit}' if measured.unit else ''}"
+        return told
+    return f"{measured.what}: {told}{f' {measured.unit}' if measured.unit else ''}"

@@ -12,6 +12,7 @@ from core.frames.registration import registration_words
 from core.places.block_scores import BlockScores, decode, is_capped
 from core.places.cut_words import cut_words
 from core.places.story_parts import Cut, Detected, Facts, Fate, FrameStory, Step
+from core.text import beside
 from core.vocabulary import MaskPlane, ObservationState, mask_words
 
 
@@ -152,7 +153,8 @@ def _in_blocks(
     if planes := _union(scores.frame_mask[here] | scores.reference_mask[here]):
         steps.append(Step("mask", "passed", f"masked pixels are near: {mask_words(planes)}"))
     if facts.forced_snr is not None and abs(facts.forced_snr) < scores.threshold:
-        text = f"{facts.forced_snr:.1f} σ at the place of a known object, {scores.threshold:g} σ are needed"
+        told = beside(facts.forced_snr, scores.threshold)
+        text = f"{told} σ at the place of a known object, {scores.threshold:g} σ are needed"
         end = Step("detect", Fate.BELOW, text, facts.forced_snr, scores.threshold)
         return Fate.BELOW, [*steps, end]
     code = _strongest(scores.codes[here])
@@ -166,8 +168,8 @@ def _in_blocks(
     significance = _sigmas(code)
     if abs(significance) < scores.threshold:
         text = (
-            f"the most significant within {radius + scores.block:.0f} px is {significance:.1f} σ, "
-            f"{scores.threshold:g} σ are needed"
+            f"the most significant within {radius + scores.block:.0f} px is "
+            f"{beside(significance, scores.threshold)} σ, {scores.threshold:g} σ are needed"
         )
         return Fate.BELOW, [*steps, Step("detect", Fate.BELOW, text, significance, scores.threshold)]
     more = "more than " if is_capped(code) else ""

@@ -66,12 +66,15 @@ def sky_cards(
 
 
 def exposure_cards(mjd: float, exposure_s: float | None) -> Cards:
-    """When a frame was exposed: its middle, and its beginning where its length is known. UTC."""
+    """When a frame was exposed: its middle, and where its length is known its beginning. UTC.
+
+    Gaps between parts of an exposure are in the middle, and not in the length: it then began before.
+    """
     cards: Cards = [("TIMESYS", "UTC", "")]
     if exposure_s is not None and 0.0 <= exposure_s < math.inf:
         start = mjd - exposure_s / 2.0 / DAY_S
-        cards += _moment("DATE-OBS", start, "start of the exposure")
-        cards.append(("MJD-OBS", start, "start of the exposure"))
+        cards += _moment("DATE-OBS", start, "start, if it had no gaps")
+        cards.append(("MJD-OBS", start, "start, if it had no gaps"))
         cards.append(("XPOSURE", exposure_s, "s"))
     cards += _moment("DATE-AVG", mjd, "mid-exposure")
     cards.append(("MJD-AVG", mjd, "mid-exposure"))

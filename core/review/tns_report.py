@@ -15,7 +15,7 @@ from typing import Any
 from core.coordinates import degrees_of_ra
 from core.database.store import Store
 from core.epochs import MJD_0
-from core.objects.known import known_sky
+from core.objects.known import distance_words, known_sky
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
 from core.objects.sky import separation_deg
 from core.objects.tracklets import tracklets_of
@@ -186,18 +186,18 @@ def _check_known(
     """What catalogues and tracklets say against a discovery."""
     ids = [row.candidate.id or 0 for row in part]
     known = known_sky(store, ids)
-    told: dict[str, str] = {}
-    for answers in known.values():
-        for kind in ("transient", "solar_system", "variable", "star"):
-            if (answer := answers.get(kind)) and answer.get("status") == "match":
-                told[kind] = safe_text(answer.get("name") or "a source", 60)
+    told = {
+        kind: found
+        for kind in ("transient", "solar_system", "variable", "star")
+        if (found := _nearest([answers[kind] for answers in known.values() if kind in answers]))
+    }
     if "transient" in told:
         problems.append(f"duplicate: {told['transient']} is known there")
     if "solar_system" in told:
         problems.append(f"it is at the place of {told['solar_system']}, of the solar system")
     for kind in ("variable", "star"):
         if kind in told:
-            warnings.append(f"a known {kind} is there: {told[kind]}")
+            warnings.append(f"a known {kind} is near: {told[kind]}")
     asked = {
         kind
         for answers in known.values()
@@ -209,6 +209,16 @@ def _check_known(
             warnings.append(f"no catalogue of kind {kind.replace('_', ' ')} was asked")
     if tracklets_of(store, ids):
         problems.append("it moves: its detections belong to a tracklet")
+
+
+def _nearest(answers: list[dict[str, Any]]) -> str | None:
+    """The name of the nearest match at some detections, and how far from that one it is."""
+    matches = [each for each in answers if each.get("status") == "match"]
+    if not matches:
+        return None
+    found = min(matches, key=lambda each: float(each.get("distance_arcsec") or 0.0))
+    name, away = safe_text(found.get("name") or "a source", 60), distance_words(found)
+    return f"{name} ({away} away)" if away else name
 
 
 def _not_bogus(

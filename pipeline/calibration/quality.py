@@ -10,19 +10,20 @@ import numpy as np
 from core.frames.outcome import QualityFacts
 from core.magnitudes import UPPER_LIMIT_SIGMA
 from core.settings import Settings
+from core.text import beside
 from core.vocabulary import MaskPlane
 from pipeline.files.zeropoint import HeaderZeropoint, header_zeropoint
 from pipeline.frame import Frame, FrameRefused, Stars
 from pipeline.known.field_stars import FieldStars
 from pipeline.quantile import quantile
+from pipeline.stellar.moffat import COMMON_BETA, noise_pixels
 from pipeline.stellar.stars import stellar_fwhm
 
 ENOUGH = 2**20  # pixels
 HEADER = "header"
-SIGMA_OF_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
 
 
-def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
+def assess(frame: Frame, stars: Stars, settings: Settings, beta: float = COMMON_BETA) -> QualityFacts:
     """Measure a frame's quality and reject what no subtraction could use.
 
     Parameters
@@ -32,13 +33,14 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
         Of the same frame.
     settings : Settings
         ``quality`` holds the limits.
+    beta : float
+        Of the Moffat profile of its stars.
 
     Returns
     -------
     QualityFacts
         ``sky`` and ``sky_rms`` in electrons a pixel; ``zeropoint`` the magnitude of one electron, where
-        the header has one for its data; ``limit_mag`` that of a point source of 5 sigma on empty sky
-        under a Gaussian PSF.
+        the header has one for its data; ``limit_mag`` that of a point source of 5 sigma on empty sky.
 
     Raises
     ------
@@ -49,8 +51,9 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
     good = frame.mask & ~np.uint16(MaskPlane.INTERPOLATED) == 0
     masked_fraction = 1.0 - float(np.mean(good))
     if masked_fraction > limits.max_masked_fraction:
+        masked, most = 100.0 * masked_fraction, 100.0 * limits.max_masked_fraction
         raise FrameRefused(
-            f"{masked_fraction:.0%} of the frame is masked; at most {limits.max_masked_fraction:.0%} may be",
+            f"{beside(masked, most, 0)}% of the frame is masked; at most {most:g}% may be",
             masked_fraction,
             limits.max_masked_fraction,
         )
@@ -65,7 +68,8 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
         raise FrameRefused("none of its stars is fit to measure the seeing: all are saturated or masked")
     if seeing_px > limits.max_seeing_px:
         raise FrameRefused(
-            f"the seeing is {seeing_px:.1f} pixels; at most {limits.max_seeing_px:g} are accepted",
+            f"the seeing is {beside(seeing_px, limits.max_seeing_px)} pixels; "
+            f"at most {limits.max_seeing_px:g} are accepted",
             seeing_px,
             limits.max_seeing_px,
         )
@@ -82,7 +86,7 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
         sky=quantile(background, 0.5),
         sky_rms=sky_rms,
         zeropoint=zeropoint,
-        limit_mag=limit_magnitude(zeropoint, sky_rms, seeing_px),
+        limit_mag=limit_magnitude(zeropoint, sky_rms, seeing_px, beta),
         n_stars=len(stars),
         masked_fraction=masked_fraction,
         zeropoint_from=None if told is None else HEADER,
@@ -90,8 +94,8 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
     )
 
 
-def with_catalog(quality: QualityFacts, found: FieldStars) -> QualityFacts:
-    """The same with what a star catalogue says: its zeropoint goes before the header's."""
+def with_catalog(quality: QualityFacts, found: FieldStars, beta: float) -> QualityFacts:
+    """The same with what a star catalogue says: its zeropoint goes before the header's. `beta` as above."""
     if found.zeropoint is not None:
         told = found.zeropoint
         quality = replace(
@@ -101,7 +105,7 @@ def with_catalog(quality: QualityFacts, found: FieldStars) -> QualityFacts:
             zeropoint_scatter=told.scatter,
             zeropoint_stars=told.n_stars,
             mag_system=told.mag_system,
-            limit_mag=limit_magnitude(told.value, quality.sky_rms or 0.0, quality.seeing_px or 0.0),
+            limit_mag=limit_magnitude(told.value, quality.sky_rms or 0.0, quality.seeing_px or 0.0, beta),
         )
     if found.astrometry is not None:
         fit = found.astrometry
@@ -116,19 +120,15 @@ def with_catalog(quality: QualityFacts, found: FieldStars) -> QualityFacts:
     return quality
 
 
-def limit_magnitude(zeropoint: float | None, sky_rms: float, seeing_px: float) -> float | None:
+def limit_magnitude(zeropoint: float | None, sky_rms: float, seeing_px: float, beta: float) -> float | None:
     """The magnitude of `limit_flux`; none without a zeropoint or noise."""
-    flux = limit_flux(sky_rms, seeing_px)
+    flux = limit_flux(sky_rms, seeing_px, beta)
     return None if zeropoint is None or flux <= 0 else zeropoint - 2.5 * math.log10(flux)
 
 
-def limit_flux(sky_rms: float, fwhm_px: float) -> float:
-    """Electrons of a point source of 5 sigma on empty sky.
-
-    A PSF fit has the noise of ``4 pi sigma**2`` pixels of sky for a Gaussian PSF (King 1983, PASP 95, 163).
-    """
-    pixels = 4.0 * math.pi * (SIGMA_OF_FWHM * fwhm_px) ** 2
-    return UPPER_LIMIT_SIGMA * sky_rms * math.sqrt(max(pixels, 1.0))
+def limit_flux(sky_rms: float, fwhm_px: float, beta: float) -> float:
+    """Electrons of a point source of 5 sigma on empty sky, by a fit of its profile."""
+    return UPPER_LIMIT_SIGMA * sky_rms * math.sqrt(noise_pixels(beta, fwhm_px))
 
 
 def _zeropoint(frame: Frame) -> HeaderZeropoint | None:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import BarycentricMeanEcliptic, Galactic, SkyCoord, Supergalactic
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
+from astropy.time import Time
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
@@ -30,9 +31,12 @@ LARGEST_FIELD_DEG = 10.0  # from its middle to a corner: beyond, projections dif
 MOST_STRETCH = 3.0
 LEFT_OUT = "its WCS is left out"
 UNREADABLE = f"{LEFT_OUT}: it cannot be read as the FITS Standard has it"
+EQUINOXES = ("EQUINOX", "EPOCH")  # the latter is of headers before there was the former
+_YEAR = re.compile(r"[BJ]?\s*((?:1[89]|2[01])\d\d(?:\.\d*)?)(?!\d)", re.IGNORECASE)
 LONGITUDES = ("RA", "GLON", "ELON", "HLON", "SLON")  # what such an axis' type begins with
 LATITUDES = ("DEC", "GLAT", "ELAT", "HLAT", "SLAT")
 SYSTEMS = {"", "ICRS", "FK5", "FK4", "FK4-NO-E"}
+OF_DATE = "GAPPT"  # apparent places, which precession alone has moved by up to a third of a degree
 
 Places = NDArray[np.float64]
 
@@ -58,8 +62,14 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
     Exception
         Whatever astropy and wcslib raise on damaged headers.
     """
-    header = hdus[extension].header
-    wcs = WCS(_with_polynomials(_readable(header)), fobj=hdus)
+    header, doubt = _with_equinox(_readable(hdus[extension].header))
+    wcs, remark = _celestial(header, hdus, extension)
+    return wcs, remark if doubt is None or wcs is None else "; ".join(filter(None, (doubt, remark)))
+
+
+def _celestial(header: fits.Header, hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str | None]:
+    """As `celestial_wcs`, by a header that can be read."""
+    wcs = WCS(_with_polynomials(header), fobj=hdus)
     if not wcs.has_celestial:
         return None, UNREADABLE if means_sky(header) else None
     height, width = hdus[extension].shape[-2:]
@@ -68,6 +78,8 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
         return None, unusable
     wcs = wcs.celestial
     sky = np.asarray(wcs.wcs_pix2world(corners, 0))
+    if wcs.wcs.radesys.strip().upper() == OF_DATE:
+        return None, f"{LEFT_OUT}: its places are apparent ones of the date ({OF_DATE}), none of the ICRS"
     if wcs.wcs.radesys.strip().upper() not in SYSTEMS:  # "FK5?": the equinox tells
         wcs.wcs.radesys = ""
     of_icrs = _is_of_icrs(wcs)
@@ -148,6 +160,27 @@ def _readable(header: fits.Header) -> fits.Header:
     return others
 
 
+def _with_equinox(header: fits.Header) -> tuple[fits.Header, str | None]:
+    """A header whose equinox is a year as a number, and what is to be said where it was none.
+
+    Wcslib passes over texts, such as ``B1950`` or ``1950.0`` in quotes, and takes any number for a year.
+    """
+    word = next((word for word in EQUINOXES if look_up(header, (word,)) is not None), None)
+    if word is None:
+        return header, None
+    written = look_up(header, (word,))
+    year = _YEAR.match(str(written))
+    if year is not None and not isinstance(written, str):
+        return header, None
+    told = header.copy()
+    for each in EQUINOXES:
+        told.remove(each, ignore_missing=True, remove_all=True)
+    if year is None:
+        return told, f"its {word} of {str(written)[:20]!r} is no year, and counts as absent"
+    told[word] = float(year[1])
+    return told, None
+
+
 def _with_polynomials(header: fits.Header) -> fits.Header:
     """A header whose polynomials of a tangent plane wcslib reads as they are meant.
 
@@ -194,8 +227,27 @@ def _system(wcs: WCS) -> str:
 
 def _to_icrs(wcs: WCS, places: Places) -> Places:
     """Longitudes and latitudes of the header's system as RA and Dec, degrees."""
-    icrs = SkyCoord(places * u.deg, frame=wcs_to_celestial_frame(wcs)).icrs
+    icrs = SkyCoord(places * u.deg, frame=_frame(wcs)).icrs
     return np.column_stack([icrs.ra.deg, icrs.dec.deg])
+
+
+def _frame(wcs: WCS) -> Any:
+    """The system that a WCS is of. The ecliptic is the mean one of its equinox.
+
+    Astropy takes any axes for those of the equator whose RADESYS is told, and wcslib tells it where a header
+    does not.
+    """
+    kind, system = str(wcs.wcs.ctype[wcs.wcs.lng])[:4], wcs.wcs.radesys.strip().upper()
+    if kind == "RA--":
+        return wcs_to_celestial_frame(wcs)
+    if kind == "GLON":
+        return Galactic()
+    if kind == "SLON":
+        return Supergalactic()
+    if kind == "ELON" and not system.startswith("FK4"):
+        year = 2000.0 if math.isnan(wcs.wcs.equinox) else float(wcs.wcs.equinox)
+        return BarycentricMeanEcliptic(equinox=Time(year, format="jyear"))
+    raise ValueError("what its axes are is not known")
 
 
 def _exchange_axes(wcs: WCS) -> None:
@@ -224,7 +276,7 @@ def _turn_pole(wcs: WCS, before: WCS) -> None:
     kinds = [str(kind) for kind in inner.ctype]
     if kinds[0][5:8] not in ZENITHAL:
         raise ValueError("the projection is not zenithal")
-    pole = SkyCoord(0.0 * u.deg, 90.0 * u.deg, frame="icrs").transform_to(wcs_to_celestial_frame(before))
+    pole = SkyCoord(0.0 * u.deg, 90.0 * u.deg, frame="icrs").transform_to(_frame(before))
     place = pole.spherical
     east = math.radians(float(place.lon.deg) - inner.crval[0])
     height, north = float(place.lat.rad), math.radians(inner.crval[1])

@@ -35,6 +35,7 @@ from pipeline.files.times import (
     START_DATES,
     absurd_dates,
     contradiction,
+    elsewhere,
     mid_exposure,
     old_century,
     tells_middle,
@@ -65,6 +66,7 @@ NO_UNIT = {"", "none", "unitless", "dimensionless", "n/a", "unknown", "undefined
 _OF_MIDDLE = re.compile(r"\bmid(dle|point|time|exposure)?\b", re.IGNORECASE)
 _OF_START = re.compile(r"\b(start|begin)", re.IGNORECASE)
 _LOCAL = re.compile(r"\blocal\b", re.IGNORECASE)
+_OF_ATOMS = re.compile(r"\b(TAI|TT|TDT|TDB|BJD|HJD)\b")  # not GPS: that is mostly by what a clock is set
 _UNIVERSAL = re.compile(r"\b(ut[c1]?|gmt|universal)\b", re.IGNORECASE)
 _OF_FILTER = re.compile(r"FILT|FLT|WHEEL")
 _PER_PIXEL = re.compile(r"\s*/\s*pix(el)?|\s+pix(el)?(\^|\*\*)?-1")
@@ -172,11 +174,13 @@ def date_doubts(header: Header, exposure_s: float | None) -> tuple[str, ...]:
     """A sentence each for what makes the date of an exposure doubtful."""
     look = partial(look_up, header)
     said = comment_of(header, told_by(look))
-    is_local = _LOCAL.search(said) and not _UNIVERSAL.search(said) and look(("TIMESYS",)) is None
-    local = f"its header calls its time local ({said[:60]!r}), and it is taken as UTC" if is_local else None
+    other = (found := _LOCAL.search(said) or _OF_ATOMS.search(said)) and found[0]
+    if _UNIVERSAL.search(said) or look(("TIMESYS",)) is not None:
+        other = None
+    scale = f"its header calls its time {other} ({said[:60]!r}), and it is taken as UTC" if other else None
     seconds = exposure_s or 0.0
-    found = (contradiction(look, seconds), too_long(look, seconds), old_century(look), local)
-    return tuple(each for each in found if each is not None)
+    told = (contradiction(look, seconds), too_long(look, seconds), old_century(look), scale, elsewhere(look))
+    return tuple(each for each in told if each is not None)
 
 
 def unusable_date(header: Header) -> str | None:

@@ -55,6 +55,8 @@ ROW_CLOCKS = ("C_OBS",)  # of SDSS: "CCD row clock rate (usec/row)"
 TAI_TIMES = ("TAIHMS",)  # of SDSS, beside the date of TAI: "TAI time HH:MM:SS.SS"
 START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD-STR", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
 START_JDS = ("JD", "OBSJD", "JD-OBS", "JD_OBS", "JDSTART")
+REFERENCE_PLACES = ("TREFPOS", "TIMEREF")  # of the FITS Standard, and of NASA's missions before it
+OF_THE_SUN = ("BARYCENT", "HELIOCEN", "SOLARSYSTEM")  # eight letters of the Standard's words count
 
 MJD_OF_ORDINAL_ZERO = -678576  # `date.toordinal` of 1858-11-17 is 678576
 GPS_BEHIND_TAI_S = 19.0
@@ -88,7 +90,7 @@ def mid_exposure(look: Look, exposure_s: float, *, is_middle: bool = False) -> f
     exposure_s : float
         Seconds; 0 where it is not known, and the result is then the start unless the header tells the end.
     is_middle : bool
-        Whether the header calls the time of ``DATE-OBS`` that of the middle.
+        Whether the header calls its time that of the middle.
 
     Returns
     -------
@@ -180,7 +182,23 @@ def old_century(look: Look) -> str | None:
 def told_by(look: Look) -> tuple[str, ...]:
     """The keywords among which is the one that tells the time of the day."""
     moment = _date_and_time(look(START_DATES), None)
-    return START_TIMES if moment is not None and moment.clock is None else START_DATES
+    if moment is not None and moment.clock is not None:
+        return START_DATES
+    if _start_of_date(look) is not None:
+        return START_TIMES
+    return START_MJDS if _in_range(look(START_MJDS)) is not None else START_JDS
+
+
+def elsewhere(look: Look) -> str | None:
+    """One sentence where times are those at the barycentre or at the Sun, not at the telescope."""
+    for keyword in REFERENCE_PLACES:
+        place = str(look((keyword,)) or "").strip().upper()
+        if place.startswith(OF_THE_SUN):
+            return (
+                f"its times are told as of another place ({keyword} {place[:20]}), up to 8.4 minutes from"
+                " those at the telescope, and are taken as they are"
+            )
+    return None
 
 
 def absurd_dates(look: Look) -> str | None:
@@ -209,15 +227,20 @@ def _middle(look: Look) -> _Moment | None:
     return None if number is None else _Moment(0, number * 86400.0)
 
 
-def _start(look: Look) -> _Moment | None:
-    """The beginning of the exposure, by the order of trust above."""
-    written, clock = look(START_DATES), look(START_TIMES)
-    moment = _date_and_time(written, clock)
+def _start_of_date(look: Look) -> _Moment | None:
+    """The beginning of the exposure by a date and the time of its day; none where either is lacking."""
+    clock = look(START_TIMES)
+    moment = _date_and_time(look(START_DATES), clock)
     if moment is None and isinstance(clock, str):
         moment = _date_and_time(clock, None)  # UT-OBS and UTC-OBS sometimes hold the whole date
     if moment is not None and moment.clock is None:
-        moment = _with_clock(moment.day, look(TAI_TIMES), "TAI") or moment
-    if moment is not None and moment.clock is not None:
+        moment = _with_clock(moment.day, look(TAI_TIMES), "TAI")
+    return None if moment is None or moment.clock is None else moment
+
+
+def _start(look: Look) -> _Moment | None:
+    """The beginning of the exposure, by the order of trust above."""
+    if (moment := _start_of_date(look)) is not None:
         return moment
     mjd = _in_range(look(START_MJDS))
     # A whole number is the number of a day, not its midnight, nor, as a JD, its noon.
@@ -226,7 +249,8 @@ def _start(look: Look) -> _Moment | None:
         is_day = (2.0 * mjd).is_integer()
     if mjd is not None and not is_day:
         return _Moment(0, mjd * 86400.0)
-    if moment is not None or mjd is not None:
+    written, clock = look(START_DATES), look(START_TIMES)
+    if mjd is not None or any(_date_and_time(each, None) is not None for each in (written, clock)):
         raise FrameRefused(
             f"the header dates the exposure to the day only ({str(written or mjd)[:40]}); a time of day is "
             "needed, as UT, UTSTART, TIME-OBS or a fraction in MJD-OBS"

@@ -20,6 +20,7 @@ from core.catalogs.library import Catalog, Library
 from core.catalogs.zones import MAS_PER_DEG
 from core.epochs import J2000_MJD
 from core.objects.sky import separation_deg
+from core.text import beside
 from core.vocabulary import COLOUR_TERM, MaskPlane
 from pipeline.frame import Frame, PsfModel, Stars
 from pipeline.known.bands import band_of
@@ -27,6 +28,7 @@ from pipeline.known.colour_term import colour_of
 from pipeline.known.colour_term import fit as fitted
 from pipeline.known.reference_sources import enclosed
 from pipeline.quantile import MAD_TO_SIGMA
+from pipeline.stellar.moffat import APERTURE, beta_of, share
 from pipeline.stellar.stars import stellar_fwhm
 
 Values = NDArray[np.float64]
@@ -37,8 +39,6 @@ BRIGHTEST = 3000  # stars of the catalogue that are used
 VOTERS = 200  # brightest stars of the frame that find the offset
 LEAST = 5  # matched stars that say anything
 LEAST_SHARE = 0.2  # of the voters that must agree, or it is chance
-WIDE = 3.0  # radius of the one that tells how far the wings reach, in FWHM
-APERTURE = 1.5  # radius of the aperture that stars are measured in, in FWHM
 ALONE = 3.5  # in FWHM: no neighbour but those so much fainter
 NEGLIGIBLE_MAG = 4.0
 
@@ -121,8 +121,9 @@ class Astrometry:
         if offset <= most_arcsec:
             return None
         return (
-            f"its WCS is off by {offset:.1f} arcsec ({self.dra_arcsec:+.1f} east, {self.ddec_arcsec:+.1f} "
-            f"north) by {self.n_stars} stars of {self.catalog}; {most_arcsec:g} are allowed"
+            f"its WCS is off by {beside(offset, most_arcsec)} arcsec ({self.dra_arcsec:+.1f} east, "
+            f"{self.ddec_arcsec:+.1f} north) by {self.n_stars} stars of {self.catalog}; "
+            f"{most_arcsec:g} are allowed"
         )
 
 
@@ -350,34 +351,10 @@ def all_light(frame: Frame, stars: Stars, psf: PsfModel | None) -> Values:
     signal = np.ascontiguousarray(frame.signal)
     light, _, _ = sep.sum_circle(signal, stars.x, stars.y, APERTURE * fwhm, subpix=5)
     if psf is not None:
-        share = enclosed(psf.at((psf.shape[1] - 1) / 2.0, (psf.shape[0] - 1) / 2.0), APERTURE * fwhm)
-        return np.asarray(light / share)
-    bright = np.flatnonzero((stars.mask == 0) & (stars.flux > 50.0 * stars.flux_err))[:VOTERS]
-    places = np.column_stack([stars.x, stars.y])
-    if len(bright) and len(stars) > 1:
-        apart = KDTree(places).query(places[bright], k=2)[0][:, 1]
-        alone = bright[apart > (WIDE + APERTURE) * fwhm]
-        bright = alone if len(alone) >= LEAST else bright
-    wide, _, _ = sep.sum_circle(signal, stars.x[bright], stars.y[bright], WIDE * fwhm, subpix=5)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratios = light[bright] / wide
-    good = ratios[(ratios > 0.2) & (ratios < 1.2)]
-    return (
-        np.asarray(light / moffat_share(float(np.median(good)))) if len(good) else np.full(len(stars), np.nan)
-    )
-
-
-def moffat_share(ratio: float) -> float:
-    """The share of all light within `APERTURE`, of the Moffat profile that has a ratio of light in both.
-
-    Within r FWHM a Moffat profile has ``1 - (1 + 4 r**2 (2**(1 / beta) - 1))**(1 - beta)`` of its light.
-    """
-    betas = np.linspace(1.6, 12.0, 521)
-    inner, outer = (
-        1.0 - (1.0 + 4.0 * radius**2 * (2.0 ** (1.0 / betas) - 1.0)) ** (1.0 - betas)
-        for radius in (APERTURE, WIDE)
-    )
-    return float(np.interp(ratio, inner / outer, inner))
+        held = enclosed(psf.at((psf.shape[1] - 1) / 2.0, (psf.shape[0] - 1) / 2.0), APERTURE * fwhm)
+        return np.asarray(light / held)
+    beta = beta_of(frame, stars, fwhm)
+    return np.full(len(stars), np.nan) if beta is None else np.asarray(light / share(beta))
 
 
 def _robust_sigma(values: Values) -> float:

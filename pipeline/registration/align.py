@@ -11,6 +11,7 @@ from astropy.wcs.utils import pixel_to_pixel
 from astropy.wcs.wcs import NoConvergence
 
 from core.settings import Settings
+from core.text import beside
 from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
 from pipeline.registration.local import FAR_OFF, FEWEST
 from pipeline.registration.pixel_map import PixelMap, term_powers
@@ -160,8 +161,8 @@ def already_aligned(
         ) from None
     if (off := _off_grid(match.to_new)) > MAX_OFF_GRID_PX:
         raise FrameRefused(
-            f"its stars lie up to {off:.2f} px from those of its reference: it is not on the same grid, "
-            f"where {MAX_OFF_GRID_PX:g} px is the most",
+            f"its stars lie up to {beside(off, MAX_OFF_GRID_PX, 2)} px from those of its reference: it is "
+            f"not on the same grid, where {MAX_OFF_GRID_PX:g} px is the most",
             off,
             MAX_OFF_GRID_PX,
         )
@@ -296,15 +297,15 @@ def _accepted(best: Match | None, new: Frame, reference: Frame, settings: Settin
                 limits.min_matched,
             )
         raise FrameRefused(
-            f"{best.share:.0%} of the bright stars match the reference, no more than by chance; "
-            f"{MIN_SHARE:.0%} must{masked}",
+            f"{beside(100.0 * best.share, 100.0 * MIN_SHARE, 0)}% of the bright stars match the reference, "
+            f"no more than by chance; {MIN_SHARE:.0%} must{masked}",
             best.share,
             MIN_SHARE,
         )
     _check_overlap(_overlap(best.to_new, new.shape), "")
     if best.rms_px > limits.max_rms_px:
         raise FrameRefused(
-            f"matched stars scatter by {best.rms_px:.2f} px around the best map; "
+            f"matched stars scatter by {beside(best.rms_px, limits.max_rms_px, 2)} px around the best map; "
             f"{limits.max_rms_px:g} px is the most",
             best.rms_px,
             limits.max_rms_px,
@@ -315,7 +316,8 @@ def _accepted(best: Match | None, new: Frame, reference: Frame, settings: Settin
 def _check_overlap(covered: float, source: str) -> None:
     if covered < MIN_OVERLAP:
         raise FrameRefused(
-            f"the frame covers {covered:.1%} of its reference{source}; {MIN_OVERLAP:.0%} is the least",
+            f"the frame covers {beside(100.0 * covered, 100.0 * MIN_OVERLAP)}% of its reference{source}; "
+            f"{MIN_OVERLAP:.0%} is the least",
             covered,
             MIN_OVERLAP,
         )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from core.text import beside
 from core.vocabulary import MaskPlane
 from pipeline.frame import Difference, FrameRefused, Image, MaskImage
 from pipeline.subtraction.second_image import OF_STARS, second_images
@@ -80,7 +81,8 @@ def _leave_out(found: Cells, mask: MaskImage) -> None:
     share = float(whole[mask == 0].mean())
     if share > MOST_OF_FRAME:
         raise FrameRefused(
-            f"the stars of {share:.1%} of the frame are not where its reference has them, or not as bright; "
+            f"the stars of {beside(100.0 * share, 100.0 * MOST_OF_FRAME)}% of the frame are not where its "
+            "reference has them, or not as bright; "
             f"{MOST_OF_FRAME:.0%} is the most that can be left out",
             share,
             MOST_OF_FRAME,

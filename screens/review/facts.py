@@ -217,7 +217,7 @@ def _known_lines(card: "Card") -> list[Line]:
 def _moving(tracklet: "Tracklet") -> Line:
     hours = (tracklet.last_mjd - tracklet.first_mjd) * 24.0
     rate = f"{tracklet.rate_arcsec_hour:.3g}″/h"
-    words = f"{rate} PA {tracklet.position_angle:.0f}°, seen {tracklet.n}× in {hours:.1f} h"
+    words = f"{rate} PA {round(tracklet.position_angle) % 360}°, seen {tracklet.n}× in {hours:.1f} h"
     return (span("moving ", Tone.WARN), span(words))
 
 

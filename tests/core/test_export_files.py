@@ -247,6 +247,7 @@ def test_cutouts_have_the_sky_of_the_reference_and_the_times_of_the_frame(store,
         pytest.approx(60000.499, abs=1e-9),
     )
     assert (new["DATE-AVG"], new["MJD-AVG"], new["XPOSURE"]) == ("2023-02-25T12:00:00.000", 60000.5, 172.8)
+    assert new.comments["DATE-OBS"] == new.comments["MJD-OBS"] == "start, if it had no gaps"
     assert (ref["DATE-BEG"], ref["MJD-BEG"], ref["MJD-END"]) == ("2023-02-15T06:00:00.000", 59990.25, 59991.0)
     assert not {"DATE-OBS", "MJD-OBS", "MJD-AVG"} & set(ref)
     assert new["FILTER"] == ref["FILTER"] == "r"
@@ -364,6 +365,8 @@ def test_every_column_of_a_votable_says_what_it_is(night):
     assert all(each.ucd == UCDS[each.name] and each.description for each in fields)
     for table in (curve_table, place_flux):
         assert set(table.UCDS) == {each.name for each in table.COLUMNS}
+        (systems,) = (each.description for each in table.COLUMNS if each.name == "mag_system")
+        assert systems == "of mag: ab, vega or instrumental"
 
 
 def test_a_votable_is_written_as_its_rows_are_read(night):

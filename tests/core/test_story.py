@@ -75,6 +75,13 @@ def test_the_flux_at_a_known_object_is_more_exact_than_a_block():
     assert story.end.margin == pytest.approx(-2.8)
 
 
+def test_no_number_reads_as_the_limit_that_it_missed():
+    known = tell(facts(forced_snr=4.98))
+    assert known.end.text == "4.98 σ at the place of a known object, 5 σ are needed"
+    weak = replace(cut(), cause="weak where its flux peaks", value=4.9996, limit=5.0)
+    assert "significance there: 4.9996 σ, the limit is 5 σ" in tell(facts(cuts=(weak,))).end.text
+
+
 def test_a_candidate_is_followed_to_its_verdict():
     judged = detected(verdict="dipole", verdicts=(Judged("dipole", "vera", 1.0),))
     story = tell(facts(detected=(judged, detected(30.0, candidate=18)), cuts=(cut(0.5),)))

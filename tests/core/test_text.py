@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.text import MAX_MARKS, SafeText, csv_cell, safe_text, significant
+from core.text import MAX_MARKS, SafeText, beside, csv_cell, safe_text, significant
 
 # Every code point, surrogates included, with the dangerous ones more often than chance has them.
 CONTROLS = "\x00\x07\x08\t\n\x0b\x0c\r\x1b\x7f\x85\x90\x9b\x9d"
@@ -145,3 +145,20 @@ def test_no_cell_is_a_formula_once_it_was_written_and_read(raw):
     assert row[1] == "end"
     if row[0].lstrip()[:1] in {"=", "+", "-", "@"} and row[0].lstrip():
         float(row[0])  # only a number may start so
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "decimals", "told"),
+    [
+        (4.2, 5.0, 1, "4.2"),
+        (4.98, 5.0, 1, "4.98"),
+        (-4.98, 5.0, 1, "-4.98"),
+        (4.99999, 5.0, 1, "4.99999"),
+        (80.3, 80.0, 0, "80.3"),
+        (90.2, 80.0, 0, "90"),
+        (5.0, 5.0, 1, "5.0"),
+        (4.9999999999, 5.0, 1, "5.000000"),  # nobody needs to know
+    ],
+)
+def test_no_number_reads_as_a_limit_that_it_does_not_meet(value, limit, decimals, told):
+    assert beside(value, limit, decimals) == told

@@ -96,6 +96,17 @@ def test_duplicates_are_refused_of_this_report_and_of_catalogues(store):
     assert list(check(store, filters="object:one")) == ["one"]
 
 
+def test_a_known_star_is_told_with_its_distance(store):
+    """Within 10 arcsec it is a match, and seldom what shines."""
+    candidate = discovery(store, "new")
+    star = {"status": "match", "name": "star601"}
+    with store.write() as db:
+        for key, away in ((candidate - 1, 9.93), (candidate, 9.871)):
+            answers = {"star": star | {"distance_arcsec": away}}
+            db.add(CandidateMatch(candidate_id=key, state="x", at=1.0, answers=answers))
+    assert 'a known star is near: star601 (9.87" away)' in check(store)["new"].warnings
+
+
 def test_a_filter_chooses_objects_and_the_report_holds_all_their_detections(sqlite_store):
     discovery(sqlite_store, "new")
     found = check(sqlite_store, filters="mjd>60001")["new"].report

@@ -14,6 +14,7 @@ from core.objects.tracklets import (
     movable,
     newest_night,
     nights,
+    sentence,
     tracklets_of,
     tracklets_of_night,
     write_tracklets,
@@ -195,3 +196,9 @@ def test_nights_are_parted_by_days_without_frames(store: Store) -> None:
     add_frames(store, 50)  # not processed, it has no candidates
     assert [span.first for span in nights(store, NIGHT + 0.05, NIGHT + 1.2)] == [NIGHT, NIGHT + 1.0]
     assert newest_night(store).first == NIGHT + 9.0
+
+
+def test_a_position_angle_is_below_360_however_it_is_rounded():
+    told = {"n": 3, "first_mjd": 60000.0, "last_mjd": 60000.05, "rate_arcsec_hour": 30.0, "rms_arcsec": None}
+    assert sentence(told | {"position_angle": 359.7}).endswith("towards PA 0")
+    assert sentence(told | {"position_angle": 240.6}).endswith("towards PA 241")

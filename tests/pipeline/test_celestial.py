@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pytest
 from astropy import units as u
-from astropy.coordinates import FK4, FK5, ICRS, BaseCoordinateFrame, Galactic, SkyCoord
+from astropy.coordinates import (
+    FK4,
+    FK5,
+    ICRS,
+    BarycentricMeanEcliptic,
+    BaseCoordinateFrame,
+    Galactic,
+    SkyCoord,
+    Supergalactic,
+)
 from astropy.io import fits
 from astropy.wcs import WCS
 
@@ -38,6 +47,7 @@ def read(made: fits.Header) -> tuple[WCS | None, str | None]:
     return celestial_wcs(fits.HDUList([fits.PrimaryHDU(np.zeros((600, 500), np.float32), made)]), 0)
 
 
+@pytest.mark.filterwarnings("ignore:.*(EQUINOX|EPOCH)")
 @pytest.mark.parametrize(
     ("made", "system", "tolerance_arcsec"),
     [
@@ -48,8 +58,19 @@ def read(made: fits.Header) -> tuple[WCS | None, str | None]:
         (header(RADESYS="FK5?", EQUINOX=1997.69995), FK5(equinox="J1997.69995"), 1e-6),
         (header(centre=(10.0, 89.99), EQUINOX=2025.2), FK5(equinox="J2025.2"), 1e-6),
         (header(EQUINOX=1950.0), FK4(equinox="B1950"), 0.1),
+        (header(EQUINOX="B1950"), FK4(equinox="B1950"), 0.1),
+        (header(EQUINOX="1950.0"), FK4(equinox="B1950"), 0.1),
+        (header(EPOCH="1950"), FK4(equinox="B1950"), 0.1),
+        (header(EQUINOX="J2025.2", EPOCH=2000.0), FK5(equinox="J2025.2"), 1e-6),
         (header(("GLON-TAN", "GLAT-TAN")), Galactic(), 1e-6),
         (header(("GLON-SIN", "GLAT-SIN"), (10.0, 89.0)), Galactic(), 1e-6),
+        # What SWarp writes of a mosaic of the Galaxy: of the equator, and of no meaning there.
+        (header(("GLON-TAN", "GLAT-TAN"), RADESYS="ICRS"), Galactic(), 1e-6),
+        (header(("GLON-TAN", "GLAT-TAN"), RADESYS="FK5", EQUINOX=2000.0), Galactic(), 1e-6),
+        (header(("SLON-TAN", "SLAT-TAN"), EQUINOX=2000.0), Supergalactic(), 1e-6),
+        (header(("ELON-TAN", "ELAT-TAN")), BarycentricMeanEcliptic(), 1e-6),
+        (header(("ELON-TAN", "ELAT-TAN"), EQUINOX=2000.0), BarycentricMeanEcliptic(), 1e-6),
+        (header(("ELON-TAN", "ELAT-TAN"), EQUINOX=2025.2), BarycentricMeanEcliptic(equinox="J2025.2"), 1e-6),
         (header(("RA---TPV", "DEC--TPV"), EQUINOX=2025.2, **TPV), FK5(equinox="J2025.2"), 1e-6),
         (
             header(("RA---TAN-SIP", "DEC--TAN-SIP"), is_swapped=True, EQUINOX=2025.2, **SIP),
@@ -61,7 +82,7 @@ def read(made: fits.Header) -> tuple[WCS | None, str | None]:
 def test_places_are_turned_to_the_icrs(
     made: fits.Header, system: BaseCoordinateFrame, tolerance_arcsec: float
 ) -> None:
-    own = WCS(made)
+    own = WCS(made)  # pixels to its own system, whatever that is called
     sky = own.all_pix2world(PIXELS, 0)[:, [own.wcs.lng, own.wcs.lat]]
     true = SkyCoord(sky * u.deg, frame=system).icrs
     wcs, remark = read(made)
@@ -81,14 +102,36 @@ def test_what_is_so_already_stays_as_it_is(made: fits.Header) -> None:
     np.testing.assert_array_equal(wcs.all_pix2world(PIXELS, 0), WCS(made).all_pix2world(PIXELS, 0))
 
 
+@pytest.mark.parametrize("written", [0.0, 19500.0, -1, "CURRENT", "J2000.0x"])
+def test_an_equinox_that_is_no_year_counts_as_absent_and_is_told(written: float | str) -> None:
+    wcs, remark = read(header(EQUINOX=written, EPOCH=2025.2))
+    assert wcs is not None
+    np.testing.assert_allclose(wcs.all_pix2world(PIXELS, 0), WCS(header()).all_pix2world(PIXELS, 0))
+    if written == "J2000.0x":  # what follows the year says nothing against it
+        assert remark is None
+    else:
+        assert remark == f"its EQUINOX of {str(written)!r} is no year, and counts as absent"
+
+
 @pytest.mark.parametrize(
     "made",
-    [header(("GLON-CAR", "GLAT-CAR")), header(("RA---TPV", "DEC--TPV"), is_swapped=True, **TPV)],
+    [
+        header(("GLON-CAR", "GLAT-CAR")),
+        header(("RA---TPV", "DEC--TPV"), is_swapped=True, **TPV),
+        header(("HLON-TAN", "HLAT-TAN")),  # from the Sun, which moves
+        header(("ELON-TAN", "ELAT-TAN"), EQUINOX=1950.0),  # of the FK4
+    ],
 )
 def test_what_cannot_be_turned_is_no_wcs_and_told(made: fits.Header) -> None:
     wcs, remark = read(made)
     assert wcs is None
     assert "cannot be turned" in (remark or "")
+
+
+def test_apparent_places_of_a_date_are_no_wcs_and_told() -> None:
+    wcs, remark = read(header(RADESYS="GAPPT"))
+    assert wcs is None
+    assert "apparent ones of the date (GAPPT)" in (remark or "")
 
 
 @pytest.mark.filterwarnings("ignore:CRPIX2")

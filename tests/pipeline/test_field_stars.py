@@ -18,7 +18,7 @@ from pipeline.clock import StageClock
 from pipeline.frame import Frame, FrameRefused
 from pipeline.known.bands import band_of
 from pipeline.known.colour_term import colour_of
-from pipeline.known.field_stars import compare, moffat_share
+from pipeline.known.field_stars import compare
 from pipeline.measure import measure_calibrated
 from pipeline.reference.prepare import calibrated, prepare_image
 from pipeline.reference.reference_file import ReferenceImage, read
@@ -288,11 +288,3 @@ def test_a_reference_has_one_zeropoint_whether_it_or_the_catalogue_came_first(
     at_once = from_file(path, settings)
     assert at_once.zeropoint == pytest.approx(later.zeropoint, abs=1e-6)
     assert read(Path(at_once.path)).zeropoint == pytest.approx(later.zeropoint, abs=1e-6)
-
-
-@pytest.mark.parametrize("beta", [2.5, 3.0, 4.5])
-def test_two_apertures_tell_the_light_of_a_moffat_profile(beta: float) -> None:
-    def within(radius: float) -> float:
-        return 1.0 - (1.0 + 4.0 * radius**2 * (2.0 ** (1.0 / beta) - 1.0)) ** (1.0 - beta)
-
-    assert moffat_share(within(1.5) / within(3.0)) == pytest.approx(within(1.5), abs=1e-3)

@@ -11,7 +11,10 @@ from core.settings import Settings
 from core.settings_sections import QualitySettings
 from core.vocabulary import MaskPlane
 from pipeline.calibration.quality import assess, limit_flux
+from pipeline.clock import StageClock
 from pipeline.frame import FrameRefused
+from pipeline.measure import measure_calibrated
+from pipeline.stellar.moffat import COMMON_BETA
 from pipeline.stellar.stars import find_stars
 from tests.pipeline.synthetic import star_frame
 
@@ -52,18 +55,22 @@ def test_the_zeropoint_is_that_of_an_electron_and_gives_the_depth():
     frame = replace(FRAME, header=Header({"MAGZERO": 25.0}))
     facts = assess(frame, STARS, Settings())
     assert facts.zeropoint == pytest.approx(25.0 + 2.5 * np.log10(2.0))
-    flux = limit_flux(facts.sky_rms, facts.seeing_px)
+    flux = limit_flux(facts.sky_rms, facts.seeing_px, COMMON_BETA)
     assert facts.limit_mag == pytest.approx(facts.zeropoint - 2.5 * np.log10(flux))
 
 
-def test_the_limit_is_five_sigma_of_a_psf_fit():
-    y, x = np.mgrid[-20:21, -20:21]
-    sigma = 3.0 / 2.3548
-    psf = np.exp(-(x**2 + y**2) / (2.0 * sigma**2))
-    psf /= psf.sum()
+@pytest.mark.parametrize("beta", [2.5, 3.0, 4.5, 50.0])
+@pytest.mark.parametrize("fwhm", [2.5, 4.0])
+def test_the_limit_is_five_sigma_of_a_psf_fit_whatever_the_wings(beta, fwhm):
+    """It was a fifth too faint, and more, for stars with wings, as all have."""
+    frame, truth = star_frame((300, 300), seed=4, n_stars=50, fwhm=fwhm, beta=beta, sky=300.0)
+    frame = replace(frame, header=Header({"MAGZERO": 25.0}))
+    quality = measure_calibrated(frame, Settings(), StageClock()).quality
+    psf = truth.psf.centred(150.0, 150.0, 101)
     rng = np.random.default_rng(6)
-    fits = [(psf * rng.normal(0.0, 10.0, psf.shape)).sum() / (psf**2).sum() for _ in range(4000)]
-    assert limit_flux(10.0, 3.0) == pytest.approx(5.0 * np.std(fits), rel=0.04)
+    noise = rng.normal(0.0, np.sqrt(300.0 + 5.0**2), (1000, *psf.shape))
+    fits = (psf * noise).sum(axis=(1, 2)) / (psf**2).sum()
+    assert quality.limit_mag == pytest.approx(25.0 - 2.5 * np.log10(5.0 * np.std(fits)), abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +89,13 @@ def test_a_frame_that_is_mostly_masked_is_refused():
     mask = FRAME.mask.copy()
     mask[:230] = MaskPlane.BAD
     with pytest.raises(FrameRefused, match=r"90% of the frame is masked; at most 80%"):
+        assess(replace(FRAME, mask=mask), STARS, Settings())
+
+
+def test_no_refusal_reads_as_if_the_limit_were_met():
+    mask = FRAME.mask.copy()
+    mask[:206] = MaskPlane.BAD
+    with pytest.raises(FrameRefused, match=r"80\.5% of the frame is masked; at most 80% may be"):
         assess(replace(FRAME, mask=mask), STARS, Settings())
 
 

@@ -250,12 +250,19 @@ def test_an_exposure_in_another_unit_than_seconds_is_told_by_when_it_ended(expos
     assert date_doubts(header, exposure_s) == (() if told is None else (told,))
 
 
-@pytest.mark.parametrize("keyword", ["DATE-OBS", "UT"])
+@pytest.mark.parametrize(
+    ("keyword", "cards"),
+    [
+        ("DATE-OBS", {"DATE-OBS": "2020-01-01T06:00:00"}),
+        ("UT", {"DATE-OBS": "2020-01-01", "UT": "06:00:00"}),
+        ("MJD-OBS", {"MJD-OBS": 58849.25}),
+        ("MJD-OBS", {"DATE-OBS": "2020-01-01", "MJD-OBS": 58849.25, "JD": 2458849.5}),
+        ("JD", {"JD": 2458849.75}),
+        ("JD", {"DATE-OBS": "2020-01-01", "JD": 2458849.75}),
+    ],
+)
 @pytest.mark.parametrize("words", ["UTC at mid exposure", "Middle of the exposure (UT)", "UT midpoint"])
-def test_a_time_that_is_called_that_of_the_middle_is_it(keyword, words):
-    cards = {"DATE-OBS": "2020-01-01T06:00:00"}
-    if keyword == "UT":
-        cards = {"DATE-OBS": "2020-01-01", "UT": "06:00:00"}
+def test_a_time_that_is_called_that_of_the_middle_is_it(keyword, cards, words):
     header = Header(cards | {"EXPTIME": 600.0})
     header.comments[keyword] = words
     assert time_of(header, 600.0) == pytest.approx(58849.25, abs=1e-9)
@@ -272,12 +279,35 @@ def test_a_time_that_is_called_that_of_the_middle_is_it(keyword, words):
         ("UTC, not local time", {}, False),
         ("start of exposure", {}, False),
         ("local time", {"TIMESYS": "UTC"}, False),
+        ("[d] TAI at start of exposure", {}, True),
+        ("BJD (TDB)", {}, True),
+        ("UTC, by which TAI is 37 s later", {}, False),
+        ("TAI", {"TIMESYS": "TAI"}, False),
+        ("start, by the GPS clock", {}, False),
     ],
 )
-def test_a_time_that_is_called_local_is_told(words, scale, told):
-    header = Header({"DATE-OBS": "2020-01-01T06:00:00", "EXPTIME": 60.0, **scale})
-    header.comments["DATE-OBS"] = words
-    assert bool(date_doubts(header, 60.0)) == told
+@pytest.mark.parametrize("cards", [{"DATE-OBS": "2020-01-01T06:00:00"}, {"MJD-OBS": 58849.25}])
+def test_a_time_that_is_called_another_than_utc_is_told(cards, words, scale, told):
+    header = Header({**cards, "EXPTIME": 60.0, **scale})
+    header.comments[next(iter(cards))] = words
+    said = date_doubts(header, 60.0)
+    assert [f"({words!r}), and it is taken as UTC" in each for each in said] == ([True] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("cards", "told"),
+    [
+        ({"TREFPOS": "BARYCENTER"}, "TREFPOS BARYCENTER"),
+        ({"TREFPOS": "heliocen"}, "TREFPOS HELIOCEN"),
+        ({"TIMEREF": "SOLARSYSTEM"}, "TIMEREF SOLARSYSTEM"),
+        ({"TREFPOS": "TOPOCENTER"}, None),
+        ({"TREFPOS": "GEOCENTER"}, None),  # .02 s
+        ({"TIMEREF": "LOCAL"}, None),
+    ],
+)
+def test_times_that_are_not_those_at_the_telescope_are_told(cards, told):
+    said = date_doubts(Header({"DATE-OBS": "2020-01-01T06:00:00"} | cards), 60.0)
+    assert [f"({told}), up to 8.4 minutes" in each for each in said] == ([] if told is None else [True])
 
 
 @pytest.mark.parametrize(
