@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import theilslopes
 
 from pipeline.quantile import MAD_TO_SIGMA
 
@@ -73,6 +72,8 @@ def fit(values: Values, colour: Values) -> Fit | None:
     values, colour = values[known], colour[known]
     if not _tells(colour):
         return None
+    from scipy.stats import theilslopes  # half a second to load, of which most frames need nothing
+
     term, value, _, _ = theilslopes(values[:STARTERS], colour[:STARTERS])
     used = np.ones(len(values), dtype=bool)
     for _ in range(5):

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
-from scipy.stats import chi2
+from scipy.special import expit, gammaincinv
 
 from pipeline.classify.model_file import Calibration
 from pipeline.classify.unet import UNet
@@ -121,7 +120,7 @@ def streak_rate(examined: Examined, threshold: float) -> tuple[float, float, flo
 
 def most(count: int) -> float:
     """The upper end of the 95 % interval of what a Poisson count is expected to be (Garwood 1936)."""
-    return float(chi2.ppf(SURE, 2 * (count + 1)) / 2.0)
+    return float(gammaincinv(count + 1, SURE))
 
 
 def _false_streaks(examined: Examined) -> list[float]:

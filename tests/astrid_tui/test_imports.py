@@ -21,8 +21,8 @@ READING = (
 
 
 def _loaded_by(code: str) -> set[str]:
-    """Top-level modules that a fresh interpreter holds after running some code."""
-    script = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    """Modules that a fresh interpreter holds after running some code."""
+    script = f"{code}\nimport sys\nprint(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(run.stdout.splitlines()[-1].split())
 
@@ -53,6 +53,12 @@ def test_a_network_is_tried_without_the_store():
     loaded = _loaded_by("import pipeline.classify.first_run, pipeline.classify.imported")
     assert "numpy" in loaded
     assert not loaded & (HEAVY | {"sqlalchemy", "textual"})
+
+
+def test_a_frame_is_processed_without_what_few_need():
+    loaded = _loaded_by("import pipeline.engines.local, pipeline.process")
+    assert "scipy.ndimage" in loaded
+    assert not loaded & {"mlflow", "onnxruntime", "prefect", "scipy.stats", "sklearn", "textual", "torch"}
 
 
 def test_no_installed_distribution_has_a_module_of_our_names():
