@@ -8,12 +8,17 @@ import os
 import resource
 import sys
 import termios
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import TextIOWrapper
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+
+import pytest
+
+from core.operations import launch
 
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(
@@ -29,6 +34,14 @@ FORKS.set_forkserver_preload(
         "safetensors.numpy",
         "tests.forks",
         "tests.warm",
+        # Of what Prefect loads, half a second that has nothing to do with its settings.
+        "coolname",
+        "fsspec",
+        "griffe",
+        "httpx",
+        "jsonschema",
+        "opentelemetry.trace",
+        "pydantic.v1",
     ]
 )
 
@@ -127,6 +140,19 @@ class Program:
         self._process.join()
         for stream in self._streams:
             stream.close()
+
+
+@contextmanager
+def runs_forked(into: list[Program]) -> Iterator[None]:
+    """Let runs that are started within be forked: for what is not about how their processes begin."""
+
+    def forked(words: list[str], *_: object) -> int:
+        into.append(Program(*words, env=os.environ))
+        return into[-1].pid
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "spawn_astrid", forked)
+        yield
 
 
 def _stream(pipe: Connection) -> TextIOWrapper:

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +25,7 @@ from core.text import safe_text
 from core.vocabulary import ExitCode
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import stop
-from tests.forks import Program
+from tests.forks import Program, runs_forked
 
 FRAMES = 3
 HOSTILE = "n|ght `x` [a](b) <b>\x1b[31m.fits"
@@ -135,7 +133,7 @@ def test_who_has_no_password_can_ask_the_server_nothing(server: str) -> None:
 
 
 NAMED = """
-import os, sys
+import os
 from core.operations.prefect_server import client_environment
 from core.settings import load
 os.environ.update(client_environment(load(), "http://127.0.0.1:9/api"))
@@ -147,7 +145,8 @@ def no_run(settings, **_):
     raise AstridError("enough")
 
 flows.engine_local.run = no_run
-flows.process.fn(config=sys.argv[1])
+flows.process.fn(config={config!r})
+raise SystemExit
 """
 
 
@@ -155,10 +154,10 @@ def test_a_flow_reads_no_configuration_that_a_caller_names(tmp_path: Path, envir
     assert environment
     for name, seconds in (("evil", 66), ("mine", 77)):
         (tmp_path / f"{name}.toml").write_text(f"[queue]\nlease_s = {seconds}\n")
-    words = [sys.executable, "-c", NAMED, str(tmp_path / "evil.toml")]
     mine = os.environ | {"ASTRID_CONFIG": str(tmp_path / "mine.toml")}
-    ended = subprocess.run(words, env=mine, capture_output=True, text=True, check=True)
-    assert ended.stdout.split() == ["77.0"]
+    with Program(env=mine, before=NAMED.format(config=str(tmp_path / "evil.toml"))) as program:
+        out, said = program.communicate(ENDS_S)
+    assert (program.returncode, out.split()) == (0, ["77.0"]), said
 
 
 def test_an_operator_reads_of_each_frame_what_became_of_it(
@@ -230,17 +229,19 @@ from pipeline.engines import prefect
 prefect._prepare_prefect(Settings(home=Path({str(tmp_path)!r})), "http://127.0.0.1:9/api")
 from prefect.client.orchestration import get_client
 print(get_client(sync_client=True)._client.timeout.read)
+raise SystemExit
 """
-    told = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=ENDS_S
-    )
-    assert float(told.stdout) == 10.0
+    with Program(env=os.environ, before=code) as program:
+        out, said = program.communicate(ENDS_S)
+    assert (program.returncode, float(out or 0)) == (0, 10.0), said
 
 
 def test_a_cancelled_flow_says_so_and_lets_go_of_its_frame(
     server: str, settings: Settings, store: Store
 ) -> None:
-    started = start_run(store, settings, engine="prefect")
+    forks: list[Program] = []
+    with runs_forked(forks):
+        started = start_run(store, settings, engine="prefect")
     with with_a_frame_in_hand(server, store, started.run_id) as run:
         stop(run.pid)
     runs.cancel(store, started.run_id, now=True)
@@ -290,14 +291,11 @@ def schedules_of(url: str) -> list[bool]:
     return [each["paused"] for each in asked(url, "/deployments/filter", {})]
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGHUP], ids=["systemd", "a lost line"])
-def test_a_schedule_is_paused_at_the_end(
-    server: str, settings: Settings, store: Store, ended_by: signal.Signals
-) -> None:
+def test_a_schedule_is_paused_when_systemd_ends_it(server: str, settings: Settings, store: Store) -> None:
     with Program("deploy", "--every", 2, env=os.environ) as program:
         until(lambda: any(run.state == "done" for run in runs.newest(store)))
         assert schedules_of(server) == [False]
-        os.kill(program.pid, ended_by)
+        os.kill(program.pid, signal.SIGTERM)
         _, said = program.communicate(ENDS_S)
     assert (program.returncode, said) == (0, "Runs start every 2 s until Ctrl-C; see: astrid runs list\n")
     assert schedules_of(server) == [True]
@@ -306,7 +304,10 @@ def test_a_schedule_is_paused_at_the_end(
 def test_a_schedule_goes_on_when_the_server_was_away_and_started_anew(
     server: str, settings: Settings, store: Store
 ) -> None:
-    """As Prefect's own loops end by what they meet: a lost line first, then a password that is no more."""
+    """As Prefect's own loops end by what they meet: a lost line first, then a password that is no more.
+
+    And where a terminal is closed at the end, it is paused too.
+    """
     before = f"""
 import httpx
 from core.operations import prefect_server
@@ -336,7 +337,8 @@ schedule.keep, prefect.ensure = keep_or_lose, ensure_at_last
     silent = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}  # as it is before Prefect is imported
     with Program("deploy", "--every", 2, env=os.environ | silent, before=before) as program:
         until(lambda: any(run.state == "done" for run in runs.newest(store)))
-        os.kill(program.pid, signal.SIGTERM)
+        assert schedules_of(server) == [False]
+        os.kill(program.pid, signal.SIGHUP)
         out, said = program.communicate(ENDS_S)
     away = f"The Prefect server at {server} went away: no run starts until it is back.\n"
     back = f"The Prefect server answers at {server}: runs start again.\n"
@@ -452,6 +454,9 @@ class Runner:
             paused.set()
 keep(Runner(), asked, again)
 assert (asked.is_set(), again.is_set(), paused.is_set()) == (True, False, True)
+raise SystemExit
 """
     where = os.environ | {"PREFECT_HOME": str(tmp_path), "DO_NOT_TRACK": "true"}
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=ENDS_S, env=where)
+    with Program(env=where, before=code) as program:
+        _, said = program.communicate(ENDS_S)
+    assert program.returncode == 0, said

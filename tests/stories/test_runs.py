@@ -19,13 +19,13 @@ from core.database.store import Store, open_store
 from core.database.tables import Observation, Run
 from core.errors import AstridError
 from core.frames.queue import counts_by_state, requeue
-from core.operations import launch, runs
+from core.operations import runs
 from core.operations.launch import log_path, start_run
 from core.operations.processes import is_alive
 from core.settings import load
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import stop
-from tests.forks import Program
+from tests.forks import Program, runs_forked
 
 FRAMES = 4
 ENDS_S = 120.0  # a busy machine's minutes; nothing here waits for that long
@@ -60,14 +60,8 @@ class Astrid:
         return start_run(self.store, self.settings, **wishes).run_id
 
     def fork(self, **wishes: Any) -> int:
-        """The same, but forked: for what is not about how the process begins."""
-
-        def forked(words: list[str], *_: object) -> int:
-            self.forks.append(Program(*words, env=os.environ))
-            return self.forks[-1].pid
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(launch, "spawn_astrid", forked)
+        """The same, but forked."""
+        with runs_forked(self.forks):
             return self.start(**wishes)
 
     def frames(self) -> list[Observation]:
