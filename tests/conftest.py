@@ -28,6 +28,7 @@ from sqlmodel import SQLModel
 from core.database.migrations import upgrade
 from core.database.store import Store, open_store
 from tests.builders import empty_store
+from tests.copies import made_for_all
 from tests.statements import compile_once
 
 ROOT = Path(__file__).parent.parent
@@ -105,6 +106,21 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}: set ASTRID_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def registry_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database before anything is in it: making its tables takes seconds."""
+
+    def make(path: Path) -> None:
+        from pipeline.training import mlflow_client
+
+        os.environ.update(mlflow_client.ENVIRONMENT | os.environ)
+        from mlflow import MlflowClient
+
+        MlflowClient(f"sqlite:///{path}").search_experiments()
+
+    return made_for_all(tmp_path_factory, "mlflow.db", make)
 
 
 @pytest.fixture(scope="session")

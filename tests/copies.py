@@ -1,18 +1,54 @@
-"""What tests begin with in a store of their own: made once for each database, and copied from then on."""
+"""What tests begin with: made once, and copied from then on."""
 
+import fcntl
+import os
+import shutil
 from collections.abc import Callable
 from copy import deepcopy
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 from core.database.store import Store
+from core.settings import Settings
 
 T = TypeVar("T")
 
 SEQUENCES = "SELECT format('%I', sequencename), last_value FROM pg_sequences WHERE last_value IS NOT NULL"
+
+
+def made_for_all(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A file that all workers of a test session share: the first that needs it makes it, others wait."""
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    path = folder / name
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            begun = path.with_suffix(".part")
+            make(begun)
+            begun.rename(path)
+    return path
+
+
+def registries_copied(patch: pytest.MonkeyPatch, template: Callable[[], Path]) -> None:
+    """Let the database of MLflow that a home gets be a copy: how MLflow makes it is tested elsewhere."""
+    from pipeline.training import mlflow_client  # which most tests need nothing of
+
+    place = mlflow_client.own_database
+
+    def copied(settings: Settings) -> Path:
+        path = place(settings)
+        if path.parent.is_dir() and not path.exists():
+            shutil.copy(template(), path)
+        return path
+
+    patch.setattr(mlflow_client, "own_database", copied)
 
 
 def made_once(make: Callable[[Store], T]) -> Callable[[Store], T]:

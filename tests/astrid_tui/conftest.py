@@ -8,12 +8,14 @@ import pytest
 from tests.astrid_tui.command import Command
 from tests.astrid_tui.mosaics import CHIPS, SIDE
 from tests.builders import stores_copied
+from tests.copies import registries_copied
 
 
 @pytest.fixture(autouse=True)
-def _stores_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How stores are made is tested elsewhere."""
+def _databases_copied(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """How stores and MLflow's database are made is tested elsewhere."""
     stores_copied(monkeypatch)
+    registries_copied(monkeypatch, lambda: request.getfixturevalue("registry_template"))
 
 
 @pytest.fixture(scope="module")
