@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from importlib import import_module
+from itertools import chain, groupby
 from pathlib import Path
 
 import psycopg
@@ -60,16 +61,45 @@ def pytest_collection(session: pytest.Session) -> None:
 # Their tests mostly wait for other processes.
 WAITING = ("pipeline/test_engine_prefect.py", "terminal/", "chaos/test_outage.py", "astrid_tui/test_watch.py")
 
+# Some of their tests take many seconds, and none shall be left with one when the others are done.
+LONG = (
+    "chaos/test_kill.py", "stories/test_known_sky.py", "astrid_tui/test_models_unet.py",
+    "stories/test_command_line.py", "stories/test_runs.py", "pipeline/test_stacked_run.py",
+    "astrid_tui/test_models_unet_labels.py", "pipeline/test_examples.py", "chaos/test_storm.py",
+    "astrid_tui/test_models_commands.py", "pipeline/test_fakes.py", "astrid_tui/test_reference_build.py",
+    "pipeline/tracking/test_telling.py", "astrid_tui/test_models_evaluate.py", "pipeline/test_real_frames.py",
+    "astrid_tui/test_charset.py", "benchmarks/test_spoilt.py", "benchmarks/test_judge.py",
+    "pipeline/test_fine_tune.py", "astrid_tui/test_demo.py", "astrid_tui/test_models_drift.py",
+    "pipeline/local_engine/", "stories/test_hostile.py", "pipeline/test_label_fields.py",
+)  # fmt: skip
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits, so that one worker waits while the others compute, and none does at the end."""
-    tests = str(Path(__file__).parent)
+    """Begin one worker with what waits, so that others compute meanwhile, and these with what takes long.
 
-    def waits(item: pytest.Item) -> int:
-        place = item.path.as_posix().removeprefix(f"{tests}/")
-        return next((at for at, begin in enumerate(WAITING) if place.startswith(begin)), len(WAITING))
+    At first each worker has as many of the tests, in their order; who is done takes some of another's last.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    waiting, others = _parted(items, WAITING)
+    long, short = _parted(others, LONG)
+    shares = [waiting, *([] for _ in range(workers - 1))]
+    for at, (_, module) in enumerate(groupby(long, lambda item: item.path)):
+        shares[1 + at % (workers - 1) if workers > 1 else 0].extend(module)
+    for left, share in zip(range(workers, 0, -1), shares, strict=True):
+        room = max(0, (len(short) + sum(map(len, shares[-left:]))) // left - len(share))
+        share.extend(short[:room])
+        del short[:room]
+    items[:] = chain(*shares, short)
 
-    items.sort(key=waits)  # which leaves the others in their order
+
+def _parted(items: list[pytest.Item], first: tuple[str, ...]) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Those of some modules and folders, in the order of these, and all others in their own."""
+    tests = f"{Path(__file__).parent.as_posix()}/"
+    turns: list[list[pytest.Item]] = [[] for _ in range(len(first) + 1)]
+    for item in items:
+        place = item.path.as_posix().removeprefix(tests)
+        turns[next((at for at, begin in enumerate(first) if place.startswith(begin)), -1)].append(item)
+    return list(chain(*turns[:-1])), turns[-1]
 
 
 def pytest_collection_finish() -> None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from shutil import rmtree
 
@@ -23,13 +23,13 @@ from core.frames.queue import counts_by_state
 from core.frames.watched_folders import folders
 from core.health.check import Check
 from core.health.watch import look
-from core.operations import launch, runs
+from core.operations import runs
 from core.settings import Settings
 from core.settings_sections import StoreSettings
 from tests.astrid_tui.command import Command
 from tests.chaos.processes import eventually, stop
 from tests.core.test_queue import gone_pid
-from tests.forks import Program
+from tests.forks import Program, runs_forked
 from tests.pipeline.test_watch import exposure
 
 PATIENCE_S = 60
@@ -69,15 +69,13 @@ def astrid(env, tmp_path, monkeypatch, capsys) -> Command:
 
 
 @pytest.fixture
-def forked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def forked() -> Iterator[None]:
     """Runs are forked: for what is not about how the process of one begins."""
-    with ExitStack() as until_then:
-
-        def fork(words: list[str], *_: object) -> int:
-            return until_then.enter_context(Program(*words, env=os.environ)).pid
-
-        monkeypatch.setattr(launch, "spawn_astrid", fork)
+    programs: list[Program] = []
+    with runs_forked(programs):
         yield
+    for program in programs:
+        program.close()
 
 
 def line(process: Program) -> dict:
