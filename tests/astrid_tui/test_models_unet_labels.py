@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections import Counter
 from contextlib import closing, contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from core.database.store import open_store
+from core.settings import Settings
+from core.settings_sections import StoreSettings
 from core.vocabulary import ExitCode, Label
 from pipeline.classify.model_file import read
 from pipeline.training.remembered import OBJECTS, numbers
@@ -20,9 +23,17 @@ from tests.pipeline.labelled_night import candidates, judge, processed
 pytest.importorskip("torch")
 
 
+@pytest.fixture(scope="module")
+def night(tmp_path_factory) -> Settings:
+    return processed(tmp_path_factory.mktemp("night"))
+
+
 @pytest.fixture
-def template(tmp_path):
-    return processed(tmp_path)
+def template(night: Settings, tmp_path: Path) -> Settings:
+    """A home of its own for each test, in which the same frames are processed already."""
+    home = shutil.copytree(night.home, tmp_path / "home")
+    store = StoreSettings(url=f"sqlite:///{home / 'astrid.db'}")
+    return night.model_copy(update={"home": home, "store": store})
 
 
 @pytest.fixture
