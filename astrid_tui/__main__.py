@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol, runtime_checkable
 
 from core.charset import environment_as_given, is_ascii_wanted, write_ascii, write_what_can_be
+from core.operations.garbage import look_seldom
 from core.operations.threads import THREAD_VARIABLES
 
 
@@ -25,6 +26,7 @@ def main() -> None:
 
     With ``--json`` a failure is JSON on standard output too: ``{"error": ..., "exit_code": ...}``.
     """
+    look_seldom()
     with _nothing_begun():
         from astrid_tui.cli.app import program
         from core.errors import AstridError

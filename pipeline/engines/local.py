@@ -32,6 +32,7 @@ from core.errors import AstridError
 from core.frames import queue
 from core.health.watch import watching
 from core.operations import prefect_server, runs
+from core.operations.garbage import look_seldom
 from core.operations.kept import sweep_home
 from core.operations.logs import log_to_file
 from core.operations.threads import THREAD_VARIABLES
@@ -362,6 +363,7 @@ def ended_how(code: int | None) -> str:
 
 def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> None:
     """A worker's process: one frame for each message, until the pipe is closed."""
+    look_seldom()
     for each in TERMINALS:
         signal.signal(each, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINALS)  # as it was started: those that came are ignored

@@ -1,5 +1,8 @@
 """A command line is understood by the one command that it names as by all of them together."""
 
+import subprocess
+import sys
+
 import pytest
 import typer.main
 from typer.testing import CliRunner
@@ -45,3 +48,12 @@ def test_options_before_a_command_do_not_hide_it(before):
 )
 def test_what_names_no_command_is_understood_by_all(words):
     assert program(words) is app
+
+
+def test_a_command_does_not_look_through_its_modules_for_garbage_as_it_ends():
+    told = "print(len(gc.get_objects()), gc.get_freeze_count())"
+    last = f"import atexit, gc; atexit.register(lambda: {told})"
+    command = f"{last}\nfrom astrid_tui.__main__ import main\nmain()"
+    ended = subprocess.run([sys.executable, "-c", command, "--help"], capture_output=True, check=True)
+    looked_through, kept = map(int, ended.stdout.splitlines()[-1].split())
+    assert looked_through < 1000 < 10_000 < kept
