@@ -54,8 +54,8 @@ def test_what_is_detected_in_a_field_is_told_truly(made):
 
 
 def test_a_seed_gives_the_same_examples_and_no_two_fields_share_a_name(made):
-    again = of_seeds([8, 9], 320)
-    assert again.digest == made.digest
+    again = of_seeds([9], 320)
+    assert again.digest == made[made.field == "sim-9"].digest
     assert len(set(made.field)) == 2
     assert not set(made.group[made.field == "sim-9"]) & set(made.group[made.field == "sim-8"])
 
