@@ -270,10 +270,10 @@ class TestCopies:
         def write_half(path, content):
             with path.open("wb") as stream:
                 stream.write(content[: len(content) // 2])
-            raise OSError(errno.ENOSPC, "no space left")
+            raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(Path, "write_bytes", write_half)
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(OSError, match="No space left"):
             keep(file, safe_text("newest"))
         assert file.read_bytes() == before
         assert list(tmp_path.iterdir()) == [file]
