@@ -87,9 +87,9 @@ def preflight(
     FilterError
     """
     confirmed = {
-        each.object_id
+        each.tracklet_id
         for each in standings(store, experts=review.experts, needed=review.votes)
-        if each.confirmed is ReviewState.REAL
+        if each.tracklet_id is not None and each.confirmed is ReviewState.REAL
     }
     of_site = site_problems(settings)
     chosen = None
@@ -167,7 +167,7 @@ def _checked(
     of_site: Sequence[str],
 ) -> CheckedTracklet:
     problems, warnings = list(of_site), _known_bodies(store, part)
-    if not any(row.sky_object.id in confirmed for row in part):
+    if tracklet not in confirmed:
         problems.append("it is not confirmed: one of the experts, or enough reviewers who agree, do that")
     own = [row for row in part if row.candidate.source == OWN]
     if len(own) < len(part):

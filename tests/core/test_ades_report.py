@@ -135,6 +135,21 @@ def test_only_what_is_judged_to_move_and_confirmed_is_reported(store):
     assert preflight(store, SITE, RULE) == []
 
 
+@pytest.fixture
+def linked(store):
+    """A body of four detections that nobody judged."""
+    candidates = linked_mover(store)
+    change(store, candidates, flux=100.0, flux_err=5.0, **MEASURED)
+    return candidates
+
+
+def test_a_body_is_confirmed_whichever_of_its_detections_was_judged_first(store, linked):
+    judge(store, linked[2], label=Label.REAL)
+    judge(store, linked[0])
+    (checked,), _, rows = written(store)
+    assert (checked.problems, len(rows)) == ((), 3)
+
+
 def test_what_is_unknown_stays_empty_and_is_told(store, body):
     change(store, body[:1], mag=None)
     change(store, body[1:2], position_error_px=None)
