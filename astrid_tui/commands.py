@@ -19,7 +19,7 @@ from screens.frame.commands import (
     one_of,
     options,
     positive,
-    run_line,
+    understood,
 )
 from screens.key_names import key_sign
 from screens.lines import Tone
@@ -69,12 +69,17 @@ class CommandLine:
     def run(self, line: str) -> None:
         """Do what was typed, or say what is not understood of it."""
         screen = self._console.here
-        screen.prompt.close()
         try:
             if line:
-                run_line(line, self.all(), read_only=self._console.read_only)
+                command, words = understood(line, self.all(), read_only=self._console.read_only)
+                if not command.chooses or self._console.opened is None:  # else the prompt waits for its rows
+                    screen.prompt.close()
+                command.run(words)
         except CommandRefused as error:
+            screen.prompt.close()
             screen.refuse(error)
+        if not screen.prompt.is_waiting:
+            screen.prompt.close_answered()
 
     def palette(self) -> Iterator[SystemCommand]:
         """The same by what it does; Textual's palette reads markup."""
@@ -110,9 +115,10 @@ def console_commands(console: "Console") -> list[Command]:
         Command(
             "filter",
             "choose rows of this screen; without words, all",
-            lambda words: console.here.choose(words[0]),
+            lambda words: console.here.choose_typed(words[0]),
             "[TERM ...]",
             takes_text=True,
+            chooses=True,
         ),
         *(
             Command(where.value, f"go to the screen {where.value}", partial(_go, console, where))

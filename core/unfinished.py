@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from core.no_room import WORDS, refusal_of
+
 OLD_S = 86400.0  # nobody works at a part that did not change for so long
 # As this module names them, what SQLite lays beside one, and as older programs named copies of the store.
 _PART = re.compile(r"(\..+\.[0-9a-f]{16}|astrid.*\.(db|dump)\.\d+)\.part(-journal|-wal|-shm)?", re.DOTALL)
@@ -61,6 +63,11 @@ def part_beside(path: Path, mode: int = 0o666) -> Iterator[Path]:
     path : Path
     mode : int
         Who may use it, before the user's mask.
+
+    Raises
+    ------
+    OSError
+        That of an operation within; where there was no room for the file, it names the file.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     held = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
@@ -68,6 +75,13 @@ def part_beside(path: Path, mode: int = 0o666) -> Iterator[Path]:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
         yield part
+    except OSError as error:
+        if error.filename is not None and str(error.filename) != str(part):
+            raise
+        code = error.errno or refusal_of(part)
+        if code not in WORDS:
+            raise
+        raise OSError(code, os.strerror(code), str(path)) from error
     finally:
         os.close(held)
         part.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import print_table, print_text, remark, settings_of, store_of
+from core.errors import AstridError
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -23,16 +24,26 @@ NoSyncOption = Annotated[
 def version_of(context: typer.Context, training: Training) -> int | None:
     """The number of the version that a training made; none where it made no model, or there is no store."""
     from core.database.store_errors import StoreMissing
-    from pipeline.training.keeping import keep_trained
+    from core.no_room import no_room
+    from pipeline.training.keeping import folder_of, keep_trained
 
     if training.digest is None:
         return None
+    settings = settings_of(context)
     try:
         with closing(store_of(context)) as store:
-            return keep_trained(store, settings_of(context), training).number
+            return keep_trained(store, settings, training).number
     except StoreMissing as missing:
         remark(f"the model is no version yet: {missing}; `astrid models sync` makes it one then")
         return None
+    except OSError as error:
+        if (why := no_room(error)) is None:
+            raise
+        place = folder_of(settings, training.digest).parent
+        raise AstridError(
+            f"the model in {training.folder} cannot be copied to {place}: {why}, then `astrid models sync`"
+            " makes it a version"
+        ) from error
 
 
 def tell_mlflow_of(context: typer.Context, *records: dict[str, Any], no_sync: bool) -> None:

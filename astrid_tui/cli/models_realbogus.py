@@ -235,7 +235,9 @@ def _trained(
     start: ModelFile | None = None,
 ) -> dict[str, Any]:
     """Train, and keep what is made as a version; the record of it, for JSON."""
-    from pipeline.training.candidate_run import copy_out, run
+    from core.models.trainings import MODEL
+    from pipeline.training.candidate_run import run
+    from pipeline.training.keeping import copy_out
     from pipeline.training.stopping import until_stopped
 
     must_write(context)
@@ -254,7 +256,7 @@ def _trained(
         if labelled is not None:
             tell_learnt(training)
         if output is not None:
-            copy_out(training, output)
+            copy_out(training.folder / MODEL, training.digest, output)
         told["version"] = version_of(context, training)
         free_outdated(context)
     return told

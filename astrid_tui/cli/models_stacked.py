@@ -116,10 +116,11 @@ def _refuse_existing(output: Path | None) -> None:
 
 
 def _copy_out(training: Training, folder: Path) -> None:
-    from pipeline.training.candidate_run import copy_out
+    from core.models.trainings import MODEL
+    from pipeline.training.keeping import copy_out
 
     if training.digest is not None:
-        copy_out(training, folder)
+        copy_out(training.folder / MODEL, training.digest, folder)
 
 
 def _tell(context: typer.Context, done: list[Training], *, no_sync: bool, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from astrid_tui.cli.invocation import (
     expanded_filter,
     print_json,
     print_text,
+    remark,
     settings_of,
     store_of,
 )
@@ -92,6 +93,11 @@ def mpc(
     if output is not None and passed:
         with output_stream(output) as stream:
             write(passed, settings.mpc, stream)
+    for each in checked:
+        if each.contradictions:
+            told = "; ".join(said.told for said in each.contradictions)
+            settles = "`astrid candidates label` settles that"
+            remark("warning:", f"tracklet {each.tracklet} is labelled moving, but {told}: {settles}")
     if as_json:
         print_json([asdict(each) for each in checked])
     else:

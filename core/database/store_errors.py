@@ -70,7 +70,12 @@ def cause(error: Any) -> str:
     first = lines[0] if lines else type(error.orig).__name__
     if lacks_a_table(error):
         return f"{first}; `astrid db check` tells what else is missing"
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    extended = getattr(error.orig, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return f"{first}; make room there"
+    if extended == sqlite3.SQLITE_IOERR_SHMSIZE:  # whoever only reads needs that file too
+        return f"{first}: no room for the -shm file beside it, as on a full disk; make room there"
     if code == sqlite3.SQLITE_CORRUPT:  # of an index, too
         return f"{first}; `astrid db restore --force` puts it aside for a backup"
     if code == sqlite3.SQLITE_NOTADB:

@@ -29,6 +29,7 @@ PUBLISHED = "published.json"  # what the registry calls it, once it is there, an
 MOST_FACTS = 1_000_000  # bytes
 MOST_CURVE = 4_000_000  # bytes, the newest
 RUNNING = "running"
+FAILED = "failed"
 LOST = "lost"
 
 

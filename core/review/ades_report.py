@@ -26,6 +26,7 @@ from core.database.tables import Observation, Reference
 from core.epochs import MJD_0
 from core.objects.known import known_sky
 from core.review.agreement import standings
+from core.review.labelled_otherwise import Otherwise, labelled_otherwise, that_count
 from core.review.real_rows import RealCandidate, real_candidates
 from core.settings_sections import MpcSettings, ReviewSettings
 from core.text import counted, safe_text
@@ -62,6 +63,8 @@ class CheckedTracklet:
         Why it is not reported, none: it is; and what a person should know before sending.
     rows : tuple of tuple of str
         By `COLUMNS`; none where there are problems.
+    contradictions : tuple of Otherwise
+        What else than a moving body it is labelled as, and by whom.
     """
 
     tracklet: int
@@ -70,12 +73,15 @@ class CheckedTracklet:
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    contradictions: tuple[Otherwise, ...]
 
 
 def preflight(
     store: Store, settings: MpcSettings, review: ReviewSettings, *, filters: str = ""
 ) -> list[CheckedTracklet]:
     """Check every tracklet that was judged to be a moving body and of which a detection passes a filter.
+
+    One that a reviewer judged so and others otherwise since is checked, and does not pass.
 
     Parameters
     ----------
@@ -86,21 +92,25 @@ def preflight(
     ------
     FilterError
     """
-    confirmed = {
-        each.object_id
-        for each in standings(store, experts=review.experts, needed=review.votes)
-        if each.confirmed is ReviewState.REAL
-    }
+    confirmed, votes = set[int](), dict[int, dict[str, str]]()
+    for each in standings(store, experts=review.experts, needed=review.votes):
+        if each.tracklet_id is not None:
+            votes[each.tracklet_id] = that_count(each.votes, review.experts)
+            if each.confirmed is ReviewState.REAL:
+                confirmed.add(each.tracklet_id)
     of_site = site_problems(settings)
     chosen = None
     if filters.strip():
         passing = real_candidates(store, filters=filters, judged_only=True)
         chosen = {row.record["tracklet"] for row in passing}
-    return [
-        _checked(store, settings, tracklet, part, confirmed, of_site)
-        for tracklet, part in _by_tracklet(real_candidates(store, judged_only=True))
-        if chosen is None or tracklet in chosen
-    ]
+    found = []
+    for tracklet, part in _by_tracklet(real_candidates(store, judged_only=True)):
+        moving = [row for row in part if row.verdict and row.verdict.label == Label.MOVING]
+        said = votes.get(tracklet, {})
+        if (moving or Label.MOVING in said.values()) and (chosen is None or tracklet in chosen):
+            otherwise = labelled_otherwise(part, said)
+            found.append(_checked(store, settings, tracklet, moving, confirmed, of_site, otherwise))
+    return found
 
 
 def site_problems(settings: MpcSettings) -> list[str]:
@@ -147,14 +157,10 @@ def _header(settings: MpcSettings) -> Iterator[str]:
 
 
 def _by_tracklet(found: Iterator[RealCandidate]) -> Iterator[tuple[int, list[RealCandidate]]]:
-    """The detections of each tracklet that were judged to be of a moving body, the earliest first."""
-    moving = [
-        row
-        for row in found
-        if row.record["tracklet"] is not None and row.verdict and row.verdict.label == Label.MOVING
-    ]
-    moving.sort(key=lambda row: (row.record["tracklet"], row.candidate.mjd, row.candidate.id or 0))
-    for tracklet, part in groupby(moving, key=lambda row: int(row.record["tracklet"])):
+    """The detections of each tracklet that were judged, the earliest first."""
+    linked = [row for row in found if row.record["tracklet"] is not None]
+    linked.sort(key=lambda row: (row.record["tracklet"], row.candidate.mjd, row.candidate.id or 0))
+    for tracklet, part in groupby(linked, key=lambda row: int(row.record["tracklet"])):
         yield tracklet, list(part)
 
 
@@ -165,9 +171,14 @@ def _checked(
     part: Sequence[RealCandidate],
     confirmed: Collection[int],
     of_site: Sequence[str],
+    contradictions: tuple[Otherwise, ...],
 ) -> CheckedTracklet:
+    name = f"A{tracklet % 10_000_000:07d}"
+    if not part:
+        problem = "by the labels that stand none of its detections moves"
+        return CheckedTracklet(tracklet, name, (), (*of_site, problem), (), (), contradictions)
     problems, warnings = list(of_site), _known_bodies(store, part)
-    if not any(row.sky_object.id in confirmed for row in part):
+    if tracklet not in confirmed:
         problems.append("it is not confirmed: one of the experts, or enough reviewers who agree, do that")
     own = [row for row in part if row.candidate.source == OWN]
     if len(own) < len(part):
@@ -183,10 +194,10 @@ def _checked(
         problems.append("it is disputed")
     warnings += _of_unknown_length(store, placed)
     scales = _pixel_scales(store, placed)
-    name = f"A{tracklet % 10_000_000:07d}"
     rows = tuple(_row(settings, name, row, scales, warnings) for row in placed) if not problems else ()
     ids = tuple(row.candidate.id or 0 for row in placed)
-    return CheckedTracklet(tracklet, name, ids, tuple(problems), tuple(dict.fromkeys(warnings)), rows)
+    told = tuple(dict.fromkeys(warnings))
+    return CheckedTracklet(tracklet, name, ids, tuple(problems), told, rows, contradictions)
 
 
 def _known_bodies(store: Store, part: Sequence[RealCandidate]) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
 from astropy.io.fits import Header
 
+from core.epochs import mjd_of
 from pipeline.files.card_units import (
     TIME_UNITS_S,
     is_in_counts,
@@ -37,6 +39,7 @@ from pipeline.files.times import (
     contradiction,
     elsewhere,
     mid_exposure,
+    not_of_our_age,
     old_century,
     tells_middle,
     told_by,
@@ -171,7 +174,7 @@ def time_of(header: Header, exposure_s: float | None) -> float:
 
 
 def date_doubts(header: Header, exposure_s: float | None) -> tuple[str, ...]:
-    """A sentence each for what makes the date of an exposure doubtful."""
+    """A sentence each for what makes the date of an exposure doubtful, where it has one: `time_of`."""
     look = partial(look_up, header)
     said = comment_of(header, told_by(look))
     other = (found := _LOCAL.search(said) or _OF_ATOMS.search(said)) and found[0]
@@ -179,7 +182,8 @@ def date_doubts(header: Header, exposure_s: float | None) -> tuple[str, ...]:
         other = None
     scale = f"its header calls its time {other} ({said[:60]!r}), and it is taken as UTC" if other else None
     seconds = exposure_s or 0.0
-    told = (contradiction(look, seconds), too_long(look, seconds), old_century(look), scale, elsewhere(look))
+    age = old_century(look) or not_of_our_age(time_of(header, exposure_s), mjd_of(time.time()))
+    told = (contradiction(look, seconds), too_long(look, seconds), age, scale, elsewhere(look))
     return tuple(each for each in told if each is not None)
 
 

@@ -20,11 +20,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 from astropy.time import Time
 
-from core.epochs import JD_OF_MJD_0
+from core.epochs import JD_OF_MJD_0, MJD_0
 from pipeline.files.card_units import TIME_UNITS_S
 from pipeline.frame import FrameRefused
 
@@ -69,6 +69,8 @@ MORE, ROUNDED_S = 1.5, 10.0  # by which an exposure is longer than its start and
 LEAST_DAYS_TOLD = 2.0  # fewer are told in hours
 FIRST_OF_TWO_DIGITS = 49  # 1949: the oldest surveys of the sky that were digitised
 LATEST_MJD = 120000.0  # the year 2187: later is a damaged number
+MJD_OF_1950 = 33282.0
+AHEAD_DAYS = 1.0  # of the computer's clock: more than a time zone is
 
 _DATE = re.compile(r"(?P<year>[+-]?\d{4,6})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})")
 _OLD_DATE = re.compile(r"(?P<day>\d{1,2})[-/](?P<month>\d{1,2})[-/](?P<year>\d{4}|\d{2})")
@@ -177,6 +179,17 @@ def old_century(look: Look) -> str | None:
     if found is None or len(found["year"]) != len("YY") or int(found["year"]) >= FIRST_OF_TWO_DIGITS:
         return None
     return f"its date {written[:20]} is of the year 19{found['year']}, as the FITS Standard has it"
+
+
+def not_of_our_age(mjd: float, now: float) -> str | None:
+    """One sentence where an exposure is of a time (MJD) that has not come yet, or of one before detectors."""
+    if mjd > now + AHEAD_DAYS:
+        why = "in the future: it or this computer's clock is wrong"
+    elif mjd < MJD_OF_1950:
+        why = "before 1950, as only photographic plates are"
+    else:
+        return None
+    return f"the date of its header, {(MJD_0 + timedelta(days=mjd)).date()}, is {why}"
 
 
 def told_by(look: Look) -> tuple[str, ...]:

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.database.tables import Reference
+from core.errors import AstridError
 from core.frames.outcome import ReferenceFacts
 from core.frames.references import FOLDER, file_of
+from core.no_room import no_room
 from core.settings import Settings
 from core.unfinished import part_beside, put
 from pipeline.calibration.calibrators import MastersFor
@@ -73,6 +75,8 @@ def from_file(
     ------
     FrameRefused
         The image cannot be used.
+    AstridError
+        There is no room for the reference.
     """
     measured, told = _measured(path, extension, settings, masters_for, band=band, field=field)
     frame, zeropoint = measured.frame, measured.quality.zeropoint
@@ -146,6 +150,8 @@ def from_frames(
     ------
     FrameRefused
         Fewer than two frames can be used together, or they are of different filters.
+    AstridError
+        There is no room for the reference.
     """
     report = progress or (lambda _done, _total, _what: None)
     own = ends_of(each[0] if isinstance(each, tuple) else each for each in paths)
@@ -248,14 +254,7 @@ def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settin
         raise FrameRefused(f"nothing can be subtracted from it: {refused}") from None
     # Fluxes are of its PSF, by which its zeropoint is better known than by the apertures of any frame.
     image = replace(image, zeropoint=prepared.zeropoint, mag_system=prepared.mag_system)
-    folder = settings.home / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    with part_beside(folder / "reference.fits") as written:
-        write(image, written)
-        with written.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        path = folder / f"{content[:16]}.fits"
-        put(written, path)
+    content, path = _written(image, settings.home / FOLDER)
     frame = image.frame
     ra, dec, radius = footprint(frame.wcs, frame.shape) or (None, None, None)
     return ReferenceFacts(
@@ -280,3 +279,22 @@ def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settin
         n_frames=len(image.names),
         sources=image.names,
     )
+
+
+def _written(image: ReferenceImage, folder: Path) -> tuple[str, Path]:
+    """The SHA-256 of a reference's file, and where that is now."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with part_beside(folder / "reference.fits") as written:
+            write(image, written)
+            with written.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            path = folder / f"{content[:16]}.fits"
+            put(written, path)
+    except OSError as error:
+        if (why := no_room(error)) is None:
+            raise
+        raise AstridError(
+            f"the reference cannot be written to {folder}: {why}, then give the command again"
+        ) from error
+    return content, path

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from core.errors import AstridError
-from core.models.trainings import CHECKPOINT, LABELLED, MODEL, Training, read, trainings
+from core.models.trainings import CHECKPOINT, FAILED, LABELLED, LOST, Training, read, trainings
 from core.settings import Settings
 from pipeline.classify.classify import Models
 from pipeline.classify.model_file import ModelFile
-from pipeline.classify.model_file import read as read_model
 from pipeline.classify.unet import UNet
 from pipeline.training import examples as example_sets
 from pipeline.training.candidate_models import Trained, fine_tune_realbogus, train_realbogus, train_tree
 from pipeline.training.detected import kept_as, taking_part
 from pipeline.training.examples import Examples
 from pipeline.training.fields import told_by
-from pipeline.training.recording import DONE, Recording
+from pipeline.training.recording import DONE, STOPPED, Recording
 from pipeline.training.seeds import of_candidates
 from pipeline.training.tree_train import TreeOptions
 
@@ -29,6 +27,7 @@ STOPPED_EARLY = "stopped while examples were made; the same command goes on with
 FIELD_PX = 512
 SHOWN = 12  # characters of a digest
 CHUNK = 20  # fields whose examples are kept in one file
+EARLY = (STOPPED, LOST, FAILED)  # states of trainings that may go on
 LEARNING = ("rate", "last_rate", "average")
 # Parameters that may change while it is gone on with, or are looked at apart.
 FREE = ("threads", "device", "examples_sha256", "code_sha256", "unet")
@@ -260,7 +259,7 @@ def _made(
 
 
 def unfinished(settings: Settings, name: str) -> Training:
-    """The newest training of a model that was stopped or lost.
+    """The newest training of a model that ended early, and kept what it goes on from.
 
     Raises
     ------
@@ -268,30 +267,9 @@ def unfinished(settings: Settings, name: str) -> Training:
         There is none.
     """
     for each in trainings(settings.home):
-        if each.name == name and each.state in ("stopped", "lost") and (each.folder / CHECKPOINT).exists():
+        if each.name == name and each.state in EARLY and (each.folder / CHECKPOINT).exists():
             return each
-    raise AstridError(f"there is no training of {name} that was stopped and can go on")
-
-
-def copy_out(training: Training, folder: Path) -> None:
-    """Copy the model of a training that is done, whole or not at all.
-
-    Raises
-    ------
-    AstridError
-        The folder is there already, or cannot be written; or the model is damaged.
-    """
-    if folder.exists():
-        raise AstridError(f"{folder} is there already")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
-            copy = Path(work) / MODEL
-            shutil.copytree(training.folder / MODEL, copy)
-            read_model(copy, training.digest)
-            copy.rename(folder)
-    except OSError as error:
-        raise AstridError(f"cannot write to {folder}: {error.strerror or error}") from None
+    raise AstridError(f"there is no training of {name} that ended early and can go on")
 
 
 def _train(

@@ -9,7 +9,8 @@ from typing import Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from core.cuda import no_cuda
@@ -59,14 +60,20 @@ def save(
     ----------
     said : dict of str
         What `load` gives back; ``options`` says of which training it is.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
     """
     tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
     tensors |= {f"averaged.{key}": value for key, value in averaged.state_dict().items()}
     for number, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = serialised({key: value.contiguous() for key, value in tensors.items()}, metadata=said)
     with unfinished(path) as part:
-        save_file({key: value.contiguous() for key, value in tensors.items()}, part, metadata=said)
+        part.write_bytes(content)
 
 
 def load(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from core.database.store import Store
 from core.database.tables import TrainedModel
+from core.errors import AstridError
 from core.login import login_name
 from core.models import files, versions
 from core.models.trainings import MODEL, Training, TrainingRefused, scorecard, trainings
+from core.no_room import no_room
 from core.settings import Settings
 from core.unfinished import folder_for, sync
 from pipeline.classify import model_file
@@ -131,6 +134,32 @@ def copy_in(settings: Settings, folder: Path, digest: str) -> Path:
                 place.rename(work / "damaged")
                 whole.rename(place)
     return place
+
+
+def copy_out(model: Path, digest: str, folder: Path) -> None:
+    """Copy the model that a training made, whole or not at all.
+
+    Raises
+    ------
+    AstridError
+        The folder is there already, or cannot be written; or the model is damaged.
+    """
+    if folder.exists():
+        raise AstridError(f"{folder} is there already")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
+            copy = Path(work) / MODEL
+            copy.mkdir()
+            for each in sorted(model.iterdir()):
+                shutil.copyfile(each, copy / each.name)
+            model_file.read(copy, digest)
+            copy.rename(folder)
+    except OSError as error:
+        raise AstridError(
+            f"the model cannot be written to {folder}: {no_room(error) or error.strerror or error}; it is in"
+            f" {model}, and `astrid models sync` makes it a version"
+        ) from None
 
 
 def _is_whole(place: Path, digest: str) -> bool:

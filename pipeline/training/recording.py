@@ -11,13 +11,17 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from core.database.storable import storable
-from core.models.trainings import CURVE, FACTS, MODEL, RUNNING, SCORECARD, folder_of
+from core.errors import AstridError
+from core.models.trainings import CURVE, FACTS, FAILED, MODEL, RUNNING, SCORECARD, folder_of, goes_on, read
+from core.no_room import no_room
 from core.operations.processes import mark_of
 from core.settings import Settings
 from core.unfinished import unfinished
@@ -27,14 +31,14 @@ from pipeline.training.code import code_sha256
 
 STOPPED = "stopped"
 DONE = "done"
-FAILED = "failed"
 
 
 class Recording:
     """One training while it runs.
 
     Leaving it by an exception makes it ``failed`` with one line of it as the reason, by a keyboard
-    interrupt ``stopped``; else it is ``done``, or ``stopped`` where `stopped` was called.
+    interrupt ``stopped``; else it is ``done``, or ``stopped`` where `stopped` was called. Where there was no
+    room for a file, an `AstridError` says which and what to do, be there room for the record of that or not.
 
     Parameters
     ----------
@@ -53,9 +57,10 @@ class Recording:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         self.key = key or f"{stamp}-{re.sub('[^a-z0-9_]', '', name)}-{secrets.token_hex(3)}"
         self.folder = folder_of(settings.home) / self.key
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._told():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._curve = (self.folder / CURVE).open("a", encoding="utf-8")
         self._meter = EnergyMeter.of_this_machine(settings.power)
-        self._curve = (self.folder / CURVE).open("a", encoding="utf-8")
         self._facts: dict[str, Any] = {
             "name": name,
             "state": RUNNING,
@@ -74,21 +79,27 @@ class Recording:
 
     def __enter__(self) -> Self:
         self._energy = self._meter.begin()
-        self._write()
+        with self._told():
+            self._write()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._curve.close()
+        refused = self._without_room(error)
+        with suppress(OSError):  # of what cannot be written `step` told
+            self._curve.close()
         if isinstance(error, KeyboardInterrupt):
             self._reason = "interrupted"
         elif error is not None:
-            self._facts |= {"state": FAILED, "reason": one_line(error)}
+            self._facts |= {"state": FAILED, "reason": str(refused or one_line(error))}
         if error is None or isinstance(error, KeyboardInterrupt):
             self._facts |= {"state": STOPPED if self._reason else DONE, "reason": self._reason}
         self._facts |= {"ended_at": time.time(), "energy_j": self._energy()}
-        self._write()
+        with self._told() if refused is None else suppress(OSError):
+            self._write()
+        if refused is not None:
+            raise refused from error
 
     def step(self, step: int, metrics: Mapping[str, float]) -> None:
         """Note what was measured at a step; it is on disk when this returns."""
@@ -110,6 +121,24 @@ class Recording:
         self._facts |= {"digest": digest, "metrics": storable(dict(metrics))}
         if scorecard is not None:
             write_json(self.folder / SCORECARD, storable(dict(scorecard)))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in a sentence that there was no room for a file."""
+        try:
+            yield
+        except OSError as error:
+            if (refused := self._without_room(error)) is None:
+                raise
+            raise refused from error
+
+    def _without_room(self, error: BaseException | None) -> AstridError | None:
+        """What is told where there was no room for a file."""
+        if not isinstance(error, OSError) or (why := no_room(error)) is None:
+            return None
+        begun = read(self.folder)
+        then = "give the command again" if begun is None else goes_on(replace(begun, state=FAILED))
+        return AstridError(f"the training cannot write {error.filename or self.folder}: {why}, then {then}")
 
     def _write(self) -> None:
         write_json(self.folder / FACTS, storable(self._facts))

@@ -16,6 +16,7 @@ from pipeline.training import field_cache, label_fields, unet_scorecard
 from pipeline.training.checkpoint import Device, TrainingError, on_device
 from pipeline.training.conditions import PLAIN
 from pipeline.training.fields import TrainingField, field, told_by
+from pipeline.training.keeping import copy_out
 from pipeline.training.label_fields import LabelFields, Labels
 from pipeline.training.outdated import WINDOWS
 from pipeline.training.real_fields import RealFields
@@ -154,7 +155,7 @@ def run(
         for each in (checkpoint, windows_of):
             each.unlink(missing_ok=True)  # there is nothing to go on with
     if out is not None:
-        shutil.copytree(published.folder, out)
+        copy_out(published.folder, published.digest, out)
     told = None if labels is None else windows.told
     return replace(published, folder=out or published.folder, training=recording.folder, labels=told)
 

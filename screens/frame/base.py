@@ -96,6 +96,10 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         self.wait_for_answer()
         self.ask()
 
+    def choose_typed(self, filters: str) -> None:
+        """Choose by a filter that was typed."""
+        self.choose(filters)
+
     def step_back(self) -> bool:
         """One step back towards the plain screen; whether there was one to take."""
         if self._filter_before is not None:  # a jump brought the filter; the way back leaves the screen
@@ -204,7 +208,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
 
     def ask_filter(self) -> None:
         """Let the user type a filter."""
-        self.ask_line("filter, such as: name:value number>7", self.filter, self.choose)
+        self.ask_line("filter, such as: name:value number>7", self.filter, self.choose_typed)
 
     def in_background(
         self,

@@ -39,6 +39,9 @@ class Command:
         That do the same.
     takes_text : bool
         What follows the name is one text of its own grammar, whose quotes are its own.
+    chooses : bool
+        It chooses what the screen shows, as a filter does: keys wait until that is there, and what is not
+        understood of it is typed on.
     """
 
     name: str
@@ -48,10 +51,13 @@ class Command:
     complete: Callable[[Words], Sequence[str]] = field(default=_no_words)
     keys: tuple[str, ...] = ()
     takes_text: bool = False
+    chooses: bool = False
 
 
-def run_line(line: str, commands: Sequence[Command], *, read_only: bool = False) -> None:
-    """Do what was typed; of a console that is read-only, `commands` holds none that changes anything.
+def understood(line: str, commands: Sequence[Command], *, read_only: bool = False) -> tuple[Command, Words]:
+    """The command that was typed, and the words that it gets.
+
+    Of a console that is read-only, `commands` holds none that changes anything.
 
     Raises
     ------
@@ -68,7 +74,7 @@ def run_line(line: str, commands: Sequence[Command], *, read_only: bool = False)
         known = [each for each in by_name if ":" not in each]
         raise CommandRefused(_not_one(name, meant, known, read_only=read_only))
     command = by_name[meant[0]]
-    command.run([text.strip()] if command.takes_text else _split(text))
+    return command, [text.strip()] if command.takes_text else _split(text)
 
 
 def _not_one(name: str, meant: Sequence[str], known: Sequence[str], *, read_only: bool) -> str:

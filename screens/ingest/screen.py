@@ -359,11 +359,10 @@ class IngestScreen(FrameScreen["Answer"]):
 
     def ask_filter(self) -> None:
         """Let the user type a filter."""
-        self.ask_line(
-            "filter, such as: field:M31 reason:*stars* -state:done", self.filter, self._choose_from_start
-        )
+        self.ask_line("filter, such as: field:M31 reason:*stars* -state:done", self.filter, self.choose_typed)
 
-    def _choose_from_start(self, filters: str) -> None:
+    def choose_typed(self, filters: str) -> None:
+        """Show the list from its start once it was read."""
         self._typed = filters
         self.choose(filters)
 

@@ -23,11 +23,13 @@ def expert_commands(screen: "ReviewScreen") -> list[Command]:
             partial(_awaiting, screen),
             "[NAME|me]",
             lambda _: ("me", *_experts(screen)),
+            chooses=True,
         ),
         Command(
             "disagreements",
             "what reviewers differ on and no expert has settled; a verdict of an expert settles it",
             partial(_disputed, screen),
+            chooses=True,
         ),
     ]
     if screen.host.read_only:

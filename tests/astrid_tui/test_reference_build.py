@@ -9,6 +9,7 @@ from astropy.io import fits
 
 from tests.astrid_tui.command import Command
 from tests.astrid_tui.mosaics import CHIPS, SIDE
+from tests.room import files_of_at_most
 
 
 def changed(path: Path, extension: int, change) -> None:
@@ -237,3 +238,14 @@ def test_what_is_doubtful_by_the_headers_of_frames_is_told_once_of_all(astrid, m
     astrid("reference", "build", *(f"{path}[1]" for path in sorted(mosaic.iterdir())))
     told = "warning: exp0.fits[1] and 1 more: its header has no exposure time (EXPTIME), so its time is that"
     assert astrid.said.count(told) == 1
+
+
+def test_a_reference_without_room_is_told_of_with_what_to_do(astrid, mosaic, tmp_path):
+    one = [f"{path}[1]" for path in sorted(mosaic.iterdir())]
+    with files_of_at_most(SIDE**2):
+        told = astrid.json("reference", "build", *one, code=1)["error"]
+    assert told.startswith(f"the reference cannot be written to {tmp_path}/home/references: no file may be")
+    assert told.endswith(", then give the command again")
+    assert astrid.said == f"astrid: {told}\n"
+    assert [each.name for each in (tmp_path / "home" / "references").iterdir()] == []
+    assert astrid.json("reference", "build", *one)["n_frames"] == 2

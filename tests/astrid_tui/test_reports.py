@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from core.vocabulary import Label
 from tests.astrid_tui.command import Command
+from tests.core.test_ades_report import SITE as MPC_SITE
+from tests.core.test_ades_report import judge
 from tests.core.test_tns_report import SITE, discovery
+from tests.core.test_tracklets import linked_mover
 
 
 @pytest.fixture
@@ -74,3 +78,23 @@ def test_what_the_site_lacks_for_the_minor_planet_center_is_one_sentence_too(ast
     assert told.count("are not set") == 1
     assert "required: [mpc] station, submitter, observers, " in told
     assert "no tracklet to report" in told
+
+
+def test_a_body_with_a_label_of_another_kind_is_named_and_reported(astrid, sqlite_store, monkeypatch):
+    for name in ("station", "submitter", "design", "detector", "astrometric_catalog"):
+        monkeypatch.setenv(f"ASTRID_MPC__{name.upper()}", getattr(MPC_SITE, name))
+    for name in ("observers", "measurers"):
+        monkeypatch.setenv(f"ASTRID_MPC__{name.upper()}", json.dumps(getattr(MPC_SITE, name)))
+    monkeypatch.setenv("ASTRID_MPC__APERTURE_M", "1.0")
+    first, _, third, _ = linked_mover(sqlite_store)
+    judge(sqlite_store, third, label=Label.REAL)
+    judge(sqlite_store, first)
+    (told,) = astrid.json("candidates", "mpc")
+    said = (
+        f"warning: tracklet {told['tracklet']} is labelled moving, but candidate {third} has the label real"
+        " by eve, so it is left out: `astrid candidates label` settles that\n"
+    )
+    assert astrid.said == said
+    assert told["contradictions"] == [{"label": "real", "reviewer": "eve", "candidates": [third]}]
+    assert "3 detections: to be reported as " in astrid("candidates", "mpc")
+    assert astrid.said == said

@@ -8,6 +8,7 @@ from sqlmodel import col, select, update
 from core.database.tables import Candidate, CandidateMatch, Observation
 from core.objects.tracklets import newest_night, write_tracklets
 from core.review.ades_report import COLUMNS, preflight, write
+from core.review.labelled_otherwise import Otherwise
 from core.review.verdicts import decide
 from core.settings_sections import MpcSettings, ReviewSettings
 from core.vocabulary import Label
@@ -133,6 +134,67 @@ def test_only_what_is_judged_to_move_and_confirmed_is_reported(store):
     judge(store, candidates[1], who="ann", label=Label.ARTEFACT)
     judge(store, candidates[0], who="ann", label=Label.VARIABLE)
     assert preflight(store, SITE, RULE) == []
+
+
+@pytest.fixture
+def linked(store):
+    """A body of four detections that nobody judged."""
+    candidates = linked_mover(store)
+    change(store, candidates, flux=100.0, flux_err=5.0, **MEASURED)
+    return candidates
+
+
+def test_a_body_is_confirmed_whichever_of_its_detections_was_judged_first(store, linked):
+    judge(store, linked[2], label=Label.REAL)
+    judge(store, linked[0])
+    (checked,), _, rows = written(store)
+    assert (checked.problems, len(rows)) == ((), 3)
+
+
+def test_a_detection_that_was_judged_otherwise_before_is_left_out_and_named(store, linked):
+    judge(store, linked[2], label=Label.REAL)
+    judge(store, linked[0])
+    (checked,), _, rows = written(store)
+    assert (checked.problems, checked.candidates) == ((), (linked[0], linked[1], linked[3]))
+    assert len(rows) == 3
+    assert checked.contradictions == (Otherwise("real", "eve", (linked[2],)),)
+    assert checked.contradictions[0].told == (
+        f"candidate {linked[2]} has the label real by eve, so it is left out"
+    )
+    judge(store, linked[2])
+    (checked,), _, rows = written(store)
+    assert (checked.contradictions, len(rows)) == ((), 4)
+
+
+def test_what_another_reviewer_says_of_a_body_is_named_until_an_expert_settles_it(store, linked):
+    judge(store, linked[0], who="ann", label=Label.SUPERNOVA)
+    judge(store, linked[0], who="bob")
+    (checked,), _, rows = written(store)
+    assert (checked.problems, len(rows)) == ((), 4)
+    assert [each.told for each in checked.contradictions] == ["ann labels it supernova"]
+    judge(store, linked[0])
+    (checked,), _, rows = written(store)
+    assert (checked.contradictions, len(rows)) == ((), 4)
+
+
+def test_a_body_that_was_judged_otherwise_since_is_not_reported_and_named(store, linked):
+    judge(store, linked[0], who="ann")
+    judge(store, linked[0], who="bob", label=Label.REAL)
+    (checked,), _, rows = written(store)
+    assert (checked.candidates, rows) == ((), [])
+    assert checked.problems == ("by the labels that stand none of its detections moves",)
+    numbers = ", ".join(map(str, linked))
+    told = f"candidates {numbers} have the label real by bob, so they are left out"
+    assert [each.told for each in checked.contradictions] == [told]
+    judge(store, linked[0], label=Label.VARIABLE)  # an expert
+    assert preflight(store, SITE, RULE) == []
+
+
+def test_a_bogus_detection_is_none_of_the_body_and_contradicts_nothing(store, linked):
+    judge(store, linked[0])
+    judge(store, linked[1], label=Label.ARTEFACT)
+    (checked,), _, rows = written(store)
+    assert (checked.problems, checked.contradictions, len(rows)) == ((), (), 3)
 
 
 def test_what_is_unknown_stays_empty_and_is_told(store, body):

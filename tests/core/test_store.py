@@ -30,6 +30,7 @@ from core.database.store_errors import (
 from core.database.store_file import why_unwritable
 from core.database.tables import Run, SavedFilter
 from tests.builders import empty_store
+from tests.room import files_of_at_most
 
 
 def a_filter(name: str = "bright") -> SavedFilter:
@@ -322,6 +323,20 @@ def test_a_damaged_index_is_the_same_sentence(sqlite_store: Store, tmp_path: Pat
         store.write() as session,
     ):
         session.delete(session.exec(select(SavedFilter)).one())
+
+
+def test_of_a_full_disk_it_is_told_what_to_do(sqlite_store: Store, tmp_path: Path) -> None:
+    def fill() -> None:
+        with sqlite_store.write() as session:
+            session.connection().exec_driver_sql("PRAGMA max_page_count = 1")  # no more than there are
+            session.add_all([a_filter(f"{number}") for number in range(5000)])
+
+    with pytest.raises(StoreUnreachable, match="disk is full; make room there"):
+        fill()
+    sqlite_store.close()
+    url = f"sqlite:///{tmp_path / 'astrid.db'}"
+    with files_of_at_most(1000), pytest.raises(StoreUnreachable, match="on a full disk; make room there"):
+        names_of_filters(url)
 
 
 def names_of_filters(url: str) -> list[str]:

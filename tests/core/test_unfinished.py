@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
+from core.no_room import no_room
 from core.operations.kept import sweep_home
 from core.unfinished import sweep, unfinished
+from tests.room import files_of_at_most
+
+LARGE = 2**18
 
 
 def test_a_file_appears_whole_and_as_any_new_one_may_be_read(tmp_path: Path) -> None:
@@ -39,6 +47,38 @@ def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
         broken()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def by_astropy(part: Path) -> None:
+    fits.PrimaryHDU(np.zeros(LARGE)).writeto(part, overwrite=True)
+
+
+def by_numpy(part: Path) -> None:
+    np.zeros(LARGE).tofile(part)
+
+
+def by_itself(part: Path) -> None:
+    part.write_bytes(bytes(LARGE))
+
+
+@pytest.mark.parametrize("write", [by_astropy, by_numpy, by_itself])
+def test_a_file_that_finds_no_room_is_named_whatever_writes_it(
+    tmp_path: Path, write: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "out.fits"
+    with pytest.raises(OSError) as raised, files_of_at_most(LARGE // 2), unfinished(path) as part:  # noqa: PT011
+        write(part)
+    assert (raised.value.errno, raised.value.filename) == (errno.EFBIG, str(path))
+    assert no_room(raised.value) is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_system_refuses_for_another_reason_stays_as_it_is(tmp_path: Path) -> None:
+    elsewhere = OSError(errno.ENOSPC, "full", "/elsewhere")
+    for error in (PermissionError(errno.EACCES, "no"), OSError("odd"), elsewhere):
+        with pytest.raises(OSError) as raised, unfinished(tmp_path / "out"):  # noqa: PT011
+            raise error
+        assert raised.value is error
 
 
 def test_no_link_that_others_laid_is_followed(tmp_path: Path) -> None:

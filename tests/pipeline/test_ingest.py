@@ -98,6 +98,13 @@ def test_a_frame_without_a_date_is_rejected_and_a_bias_without_one_is_kept(tmp_p
     assert facts.state == ObservationState.CALIBRATION
 
 
+@pytest.mark.parametrize("date", ["2180-01-01T00:00:00", "1924-01-01T00:00:00"])
+def test_a_frame_of_no_date_of_our_age_is_queued_with_a_word_on_it(tmp_path, date):
+    (facts,) = examine(write(tmp_path / "a.fits", **{"DATE-OBS": date}), Settings())
+    assert facts.state == ObservationState.QUEUED
+    assert facts.reason.startswith(f"the date of its header, {date[:10]}, is ")
+
+
 def test_the_same_bytes_under_another_name_are_the_same_content(tmp_path):
     path = write(tmp_path / "a.fits")
     other = tmp_path / "b.fits"

@@ -24,7 +24,7 @@ DATA = np.random.default_rng(1).normal(100, 5, (40, 50)).astype(np.float32)
 
 def exposure(number: int = 0) -> bytes:
     """The bytes of a small science frame."""
-    header = fits.Header({"DATE-OBS": f"2026-11-22T0{number % 10}:00:00", "EXPTIME": 30.0, "FILTER": "r"})
+    header = fits.Header({"DATE-OBS": f"2025-11-22T0{number % 10}:00:00", "EXPTIME": 30.0, "FILTER": "r"})
     stream = BytesIO()
     fits.PrimaryHDU(DATA + number, header).writeto(stream)
     return stream.getvalue()

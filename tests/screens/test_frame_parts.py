@@ -19,7 +19,7 @@ from screens import clipboard
 from screens.action import SCREENS, Where
 from screens.actions import Registry, footer_actions
 from screens.clipboard import COPIES, keep
-from screens.frame.commands import Command, CommandRefused, completions, one_of, options, positive, run_line
+from screens.frame.commands import Command, CommandRefused, completions, one_of, options, positive, understood
 from screens.frame.footer import action_at, count_line, footer_line, menu_line
 from screens.frame.header import Clock, Surroundings, header_line
 from screens.frame.keys import KeyReader
@@ -174,15 +174,15 @@ class TestCommands:
             Command("redo", "redo", lambda words: done.append(("redo", list(words)))),
         ]  # fmt: skip
 
-    def test_words_may_be_quoted_and_names_cut_short(self, commands, done):
-        run_line('ru "a b" c', commands)
-        assert done == [("run", ["a b", "c"])]
+    def test_words_may_be_quoted_and_names_cut_short(self, commands):
+        command, given = understood('ru "a b" c', commands)
+        assert (command.name, given) == ("run", ["a b", "c"])
 
-    def test_a_text_keeps_its_own_quotes(self, done):
-        named = Command("filter", "f", lambda words: done.append(list(words)), takes_text=True)
-        run_line(' filter  object:"AID J1 +2"  snr>7 ', [named])
-        run_line("filter", [named])
-        assert done == [['object:"AID J1 +2"  snr>7'], [""]]
+    def test_a_text_keeps_its_own_quotes(self):
+        named = Command("filter", "f", lambda words: None, takes_text=True)
+        typed = ' filter  object:"AID J1 +2"  snr>7 ', "filter"
+        given = [understood(line, [named])[1] for line in typed]
+        assert given == [['object:"AID J1 +2"  snr>7'], [""]]
 
     @pytest.mark.parametrize(
         ("line", "said"),
@@ -191,7 +191,7 @@ class TestCommands:
     )  # fmt: skip
     def test_what_is_not_understood_is_said_safely(self, commands, done, line, said):
         with pytest.raises(CommandRefused, match=said) as refusal:
-            run_line(line, commands)
+            understood(line, commands)
         assert not any(ord(character) < 32 for character in str(refusal.value))
         assert done == []
 
@@ -270,10 +270,10 @@ class TestCopies:
         def write_half(path, content):
             with path.open("wb") as stream:
                 stream.write(content[: len(content) // 2])
-            raise OSError(errno.ENOSPC, "no space left")
+            raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(Path, "write_bytes", write_half)
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(OSError, match="No space left"):
             keep(file, safe_text("newest"))
         assert file.read_bytes() == before
         assert list(tmp_path.iterdir()) == [file]

@@ -189,6 +189,27 @@ async def test_a_filter_that_is_not_understood_leaves_frame_and_cursor_where_the
         assert here.chosen_row == row
 
 
+@pytest.mark.parametrize("way", [("slash", ""), ("colon", "filter ")], ids=["slash", "command"])
+async def test_keys_that_come_while_a_filter_is_read_are_for_the_rows_that_pass_it(
+    night, tmp_path, monkeypatch, way
+):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        here = await on_ingest(vera)
+        await keys(vera, "j", "enter")  # a frame is open, which is left for the list
+        await vera.settled()
+        read = Held(monkeypatch, ingest_reading, "read")
+        await keys(vera, way[0])
+        await words(vera, f"{way[1]}state:quarantined")
+        await vera.until(lambda: read.is_begun)
+        await vera.pilot.press("j", "enter")
+        read.let_go()
+        await vera.settled()
+        assert here.filter == "state:quarantined"
+        assert here.is_open
+        assert here.chosen_row.id == here.data.part.rows[1].id
+
+
 @pytest.mark.parametrize(
     ("actions", "place"), [("last previous", -2), ("first next", 1), ("last previous first", 0)]
 )

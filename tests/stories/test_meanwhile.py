@@ -284,23 +284,29 @@ async def test_a_page_that_comes_late_waits_until_another_is_read(night, tmp_pat
         await vera.until(lambda: "Pace and agreement" in vera.text)
 
 
+@pytest.fixture(params=[("slash", ""), ("colon", "filter ")], ids=["slash", "command"])
+def way(request):
+    """How a filter is typed: the key for it, and what comes before it."""
+    return request.param
+
+
 @asynccontextmanager
-async def filter_being_read(url, folder, monkeypatch, filters):
+async def filter_being_read(url, folder, monkeypatch, filters, way=("slash", "")):
     """A console whose filter was submitted; the store is still asked for what passes it."""
     async with console(url, folder) as vera:
         await vera.settled()
         read = Held(monkeypatch, vera.screen.desk, "expanded")
-        await vera.pilot.press("slash")
-        await vera.typed(filters)
+        await vera.pilot.press(way[0])
+        await vera.typed(way[1] + filters)
         await vera.until(lambda: read.is_begun)
         yield vera, read
 
 
-async def test_keys_wait_while_a_filter_is_read_and_go_to_the_cards_then(night, tmp_path, monkeypatch):
+async def test_keys_wait_while_a_filter_is_read_and_go_to_the_cards_then(night, tmp_path, monkeypatch, way):
     store, url, _ = night
-    async with filter_being_read(url, tmp_path, monkeypatch, "score>22.5") as (vera, read):
+    async with filter_being_read(url, tmp_path, monkeypatch, "score>22.5", way) as (vera, read):
         await vera.pilot.press("j", "j", "k")
-        assert vera.screen.prompt.value == "score>22.5"
+        assert vera.screen.prompt.value == f"{way[1]}score>22.5"
         read.let_go()
         await vera.until(lambda: "2 of 3" in vera.lines[1])
         await vera.settled()
@@ -310,26 +316,28 @@ async def test_keys_wait_while_a_filter_is_read_and_go_to_the_cards_then(night, 
     assert [row.label for row in verdicts(store)] == ["artefact"]
 
 
-async def test_keys_that_waited_for_a_filter_that_was_not_understood_are_none(night, tmp_path, monkeypatch):
+async def test_keys_that_waited_for_a_filter_that_was_not_understood_are_none(
+    night, tmp_path, monkeypatch, way
+):
     store, url, _ = night
-    async with filter_being_read(url, tmp_path, monkeypatch, "nonsense=7") as (vera, read):
+    async with filter_being_read(url, tmp_path, monkeypatch, "nonsense=7", way) as (vera, read):
         await vera.pilot.press("j", "x")
         read.let_go()
         await vera.until(lambda: not vera.screen.prompt.is_waiting)
         assert "there is no 'nonsense'" in vera.text
         assert "1 of 5" in vera.lines[1]
-        assert vera.screen.prompt.value == "nonsense=7"
+        assert vera.screen.prompt.value == f"{way[1]}nonsense=7"
         await vera.pilot.press("ctrl+u")
-        await vera.typed("score>22.5")
+        await vera.typed(f"{way[1]}score>22.5")
         await vera.until(lambda: "1 of 3" in vera.lines[1])
     assert verdicts(store) == []
 
 
 async def test_who_does_not_wait_for_a_filter_goes_back_without_the_keys_that_wait(
-    night, tmp_path, monkeypatch
+    night, tmp_path, monkeypatch, way
 ):
     store, url, _ = night
-    async with filter_being_read(url, tmp_path, monkeypatch, "score>22.5") as (vera, read):
+    async with filter_being_read(url, tmp_path, monkeypatch, "score>22.5", way) as (vera, read):
         await vera.pilot.press("j", "x", "escape")
         assert not vera.screen.prompt.is_open
         read.let_go()
