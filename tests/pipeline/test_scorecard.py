@@ -191,6 +191,18 @@ def test_few_groups_give_a_number_and_no_interval(groups, interval):
     assert ("no interval: " in told) != interval
 
 
+def test_what_has_no_name_is_drawn_by_itself_and_told():
+    columns, score = examples(3000)
+    by_rows = scorecard("x", columns, score, rounds=40)
+    columns["group"] = np.full(len(score), "")
+    card = scorecard("x", columns, score, rounds=40)
+    width = by_rows.auc.high - by_rows.auc.low
+    assert card.auc.high - card.auc.low == pytest.approx(width, rel=0.6)
+    assert "3000 examples are of no named group: each is drawn by itself" in card.notes
+    assert not any("no named" in note for note in by_rows.notes)
+    assert paired(columns, score, -score, rounds=40).low is not None
+
+
 def test_a_share_of_none_has_an_exact_interval_however_few_the_groups():
     found = resample.of_draws(0.0, np.zeros(100), 400, groups=2)
     assert (found.low, found.high) == (0.0, pytest.approx(1.0 - 0.025**0.5))
