@@ -80,6 +80,11 @@ def test_times_that_no_exposure_has_are_refused(jd, told):
         decoded(ztf(jd=jd))
 
 
+@pytest.mark.parametrize("told", [0.0, -30.0, 1e9, math.nan, None])
+def test_a_length_that_no_exposure_has_is_that_of_most(told):
+    assert decoded(ztf(exptime=told)).mjd == decoded(ztf(exptime=30.0)).mjd
+
+
 @pytest.mark.parametrize("place", [(math.nan, 1.0), (10.0, 90.1), (-1.0, 0.0), (math.inf, 0.0), (1.0, None)])
 def test_a_place_that_is_not_on_the_sky_is_refused(place):
     with pytest.raises(PacketError, match="nowhere on the sky"):
