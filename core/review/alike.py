@@ -26,11 +26,13 @@ class Alike:
     """One candidate, with its packed cutouts.
 
     ``is_wanted`` is true of an example, false of what is known to be something else, none of the rest.
+    ``source`` is the survey, or AstrID itself.
     """
 
     candidate_id: int
     object_id: int
     name: str
+    source: str
     snr: float
     score: float | None
     oddness: float | None
@@ -100,6 +102,7 @@ def candidates_alike(
                 key,
                 candidate.sky_object_id,
                 name,
+                candidate.source,
                 candidate.snr,
                 candidate.score,
                 float(odd) if isinstance(odd, int | float) else None,
