@@ -37,7 +37,9 @@ def search(
     context: typer.Context,
     tag: Annotated[
         str | None,
-        typer.Option(help="Objects that reviewers tagged so are examples; others judged are none."),
+        typer.Option(
+            help="Objects that reviewers tagged so are examples; others judged real or bogus are none."
+        ),
     ] = None,
     like: Annotated[
         list[int] | None,

@@ -39,6 +39,9 @@ def test_tags_and_verdicts_say_what_is_an_example(store):
     annotate(store, candidate_id=ring, tags=["ghost"], note=None, **who)
     decide(store, candidate_id=point, label=Label.REAL, shown={}, **who)
     assert words(store, tag="ghost") == {ring: True, point: False, other: None}
+    for label in (Label.INDETERMINATE, Label.SNOOZE, Label.ASK_EXPERT):  # they take no side
+        decide(store, candidate_id=other, label=label, shown={}, **who)
+        assert words(store, tag="ghost") == {ring: True, point: False, other: None}
     assert words(store, tag="#ghost", like=[other], unlike=[ring]) == {ring: False, point: False, other: True}
     assert words(store, tag=None) == {ring: None, point: None, other: None}
     assert words(store, tag="ghost", filters="snr>1000") == {ring: True}
