@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from pipeline.training import measures, resample
 from pipeline.training.scorecard import calibrated, paired, scorecard
-from pipeline.training.scorecard_text import percent
+from pipeline.training.scorecard_text import lines, percent
 from pipeline.training.strata import CLEAR_NAME, CLEAR_OF
 
 
@@ -248,6 +248,7 @@ def test_with_few_bogus_nothing_at_a_rate_of_bogus_is_told():
     assert card.fnr_at_fpr[0.01].value is card.mcc.value is card.precision[card.prevalence].value is None
     assert card.strata == ()
     assert any("no strata: only" in note for note in card.notes)
+    assert not any("at the threshold" in line for line in lines(card))
     assert paired(columns, score, -score, rounds=30).value is None
     assert card.auc.value == pytest.approx(norm.cdf(2.0 / math.sqrt(2.0)), abs=0.06)
 
