@@ -37,7 +37,9 @@ def search(
     context: typer.Context,
     tag: Annotated[
         str | None,
-        typer.Option(help="Objects that reviewers tagged so are examples; others judged are none."),
+        typer.Option(
+            help="Objects that reviewers tagged so are examples; others judged real or bogus are none."
+        ),
     ] = None,
     like: Annotated[
         list[int] | None,
@@ -101,7 +103,7 @@ def _measured(
     from core.review.alike import SearchError
     from core.review.cutouts import CutoutError, unpack
     from pipeline.classify.classify import Classifier
-    from pipeline.classify.triplets import of_cutouts
+    from pipeline.classify.survey_cutouts import of_sources
     from pipeline.training.search import compared_by
 
     cutouts, kept = [], []
@@ -117,7 +119,9 @@ def _measured(
     classifier = Classifier.of(models)
     with progress_bar("Measuring", quiet=quiet) as report:
         for first in range(0, len(kept), AT_ONCE):
-            parts.append(compared_by(of_cutouts(cutouts[first : first + AT_ONCE]), classifier))
+            some = slice(first, first + AT_ONCE)
+            triplets = of_sources(cutouts[some], [row.source for row in kept[some]])
+            parts.append(compared_by(triplets, classifier))
             report(min(first + AT_ONCE, len(kept)), len(kept), "cutouts")
     return kept, np.concatenate(parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ Array = NDArray[np.float64]
 
 PAGE = 1000
 MOST = 5000  # candidates of a time that are looked at
-MOST_FEATURES = 64
+MOST_FEATURES = 256  # more than frames and all surveys together tell
 DIGITS = 12  # of a model's digest, in the record of a frame
 FRAME_FACTS = {
     "seeing_px": col(Observation.seeing_px),
@@ -219,5 +220,8 @@ def _stratum(row: object) -> str:
 
 
 def _columns(rows: list[dict[str, float]], names: list[str] | None = None) -> dict[str, Array]:
-    wanted = names if names is not None else sorted({key for row in rows for key in row})[:MOST_FEATURES]
+    """Columns by name: those asked for, or those that most rows have."""
+    told = Counter(key for row in rows for key in row) if names is None else Counter[str]()
+    most = sorted(told, key=lambda key: (-told[key], key))[:MOST_FEATURES]
+    wanted = sorted(most) if names is None else names
     return {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in wanted}

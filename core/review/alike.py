@@ -12,6 +12,7 @@ from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject
 from core.errors import AstridError
 from core.frames.standing import candidate_label
+from core.review.agreement import side
 from core.review.filters import conditions, parse
 
 BATCH = 2000
@@ -26,11 +27,13 @@ class Alike:
     """One candidate, with its packed cutouts.
 
     ``is_wanted`` is true of an example, false of what is known to be something else, none of the rest.
+    ``source`` is the survey, or AstrID itself.
     """
 
     candidate_id: int
     object_id: int
     name: str
+    source: str
     snr: float
     score: float | None
     oddness: float | None
@@ -52,7 +55,7 @@ def candidates_alike(
     Parameters
     ----------
     tag : str, optional
-        Objects that reviewers tagged so are examples; others that were judged are none.
+        Objects that reviewers tagged so are examples; others that were judged real or bogus are none.
     like, unlike : collection of int
         Candidates that are examples, and that are none.
     filters : str
@@ -92,7 +95,7 @@ def candidates_alike(
         wanted: bool | None = None
         if key in like or (candidate.sky_object_id in tagged and key not in unlike):
             wanted = True
-        elif key in unlike or (tag is not None and label is not None):
+        elif key in unlike or (tag is not None and label is not None and side(label) is not None):
             wanted = False
         odd = candidate.scores.get("isolation_forest")
         found.append(
@@ -100,6 +103,7 @@ def candidates_alike(
                 key,
                 candidate.sky_object_id,
                 name,
+                candidate.source,
                 candidate.snr,
                 candidate.score,
                 float(odd) if isinstance(odd, int | float) else None,

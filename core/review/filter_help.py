@@ -210,9 +210,9 @@ def _meaning(term: Term) -> str:  # noqa: PLR0911, PLR0912 one for each kind
             return "from our own frames" if survey == OWN else f"from alerts of {survey or 'any survey'}"
         case InZone(zone):
             low, high = bounds(zone)
-            return f"score {f'from {low:g}' if low else ''}{f' below {high:g}' if high else ''}".replace(
-                "  ", " "
-            )
+            ends = (f"from {low:g}" if low else "", f"below {high:g}" if high else "")
+            unscored = ", or scored by no model" if zone is Zone.HUMAN else ""
+            return f"score {' '.join(end for end in ends if end)}{unscored}"
         case OnLine(kind):
             return {STREAK: "a streak", ROW: "one of several in a row"}.get(
                 kind or "", "a streak or in a row"

@@ -13,7 +13,7 @@ from core.frames.standing import is_taken_back
 from core.line_words import LINES
 from core.review.bodies import is_of_body, its_body, with_their_bodies
 from core.review.filter_terms import KNOWN
-from core.review.zones import Zone, bounds
+from core.review.zones import Zone, lies_in
 
 
 @lru_cache(maxsize=32)
@@ -57,9 +57,7 @@ def on_line(kind: str | None) -> ColumnElement[bool]:
 
 def in_zone(zone: Zone) -> ColumnElement[bool]:
     """Its score lies in a zone."""
-    low, high = bounds(zone)
-    ends = [] if low is None else [col(Candidate.score) >= low]
-    return and_(*ends, *([] if high is None else [col(Candidate.score) < high]))
+    return lies_in(zone, col(Candidate.score))
 
 
 @lru_cache(maxsize=32)

@@ -50,7 +50,7 @@ from core.review.filter_terms import (
 from core.review.filter_words import OPERATORS, like
 from core.review.filters import conditions
 from core.review.names import MOST, has_index, is_named
-from core.review.zones import bounds
+from core.review.zones import lies_in
 from core.vocabulary import OWN
 
 VERY_FEW = 1000
@@ -128,9 +128,7 @@ def within(column: str, terms: Sequence[CardTerm]) -> list[ColumnElement[bool]]:
             case Compare("mjd", ("<" | "<=") as sign, limit) if column == "first_mjd":
                 found.append(OPERATORS[sign](ordered, limit))
             case InZone(zone) if column == "best_score":
-                low, high = bounds(zone)
-                found += [] if low is None else [ordered >= low]
-                found += [] if high is None else [ordered < high]
+                found.append(lies_in(zone, ordered))
     return found
 
 

@@ -159,20 +159,24 @@ def _enlarged(image: Stack, factor: float) -> Stack:
     return values
 
 
-def _fitted(stack: NDArray[np.generic]) -> Stack:
-    """Squares of SIDE around the middle pixel: cropped, or filled up with NaN."""
-    with np.errstate(over="ignore"):  # what is beyond single precision is masked in a moment
-        values = stack.astype(np.float32)
+def _fitted(stack: NDArray[np.generic]) -> NDArray[np.floating]:
+    """Squares of SIDE around the middle pixel: cropped, or filled up with NaN.
+
+    In double precision where single would not hold them: of a high level it would leave no sky.
+    """
+    values = stack.astype(
+        np.float64 if stack.dtype.itemsize > 2 and stack.dtype != np.float32 else np.float32
+    )
     values[~(np.abs(values) <= MAX_ABS)] = np.nan
     count, height, width = values.shape
-    out = np.full((count, SIDE, SIDE), np.nan, np.float32)
+    out = np.full((count, SIDE, SIDE), np.nan, values.dtype)
     rows, out_rows = _overlap(height)
     columns, out_columns = _overlap(width)
     out[:, out_rows, out_columns] = values[:, rows, columns]
     return out
 
 
-def _stacked(planes: Sequence[Plane]) -> Stack:
+def _stacked(planes: Sequence[Plane]) -> NDArray[np.floating]:
     """Planes of whatever sizes as one stack of squares; at once where they are of one size, as most are."""
     if len({plane.shape for plane in planes}) == 1:
         return _fitted(np.stack(planes))
@@ -186,11 +190,11 @@ def _overlap(size: int) -> tuple[slice, slice]:
     return slice(first - shift, last - shift), slice(first, last)
 
 
-def _scaled(stack: Stack) -> Stack:
+def _scaled(stack: NDArray[np.floating]) -> Stack:
     """In units of each image's own robust sky sigma, sky at 0."""
     flat = stack.reshape(len(stack), -1)
     known = np.count_nonzero(np.isfinite(flat), axis=1) >= LEAST_PIXELS
-    out = np.full_like(flat, np.nan)
+    out = np.full(flat.shape, np.nan, np.float32)
     if known.any():
         seen = flat[known]
         seen -= _medians(seen)[:, np.newaxis]
@@ -204,9 +208,9 @@ def _scaled(stack: Stack) -> Stack:
     return out.reshape(stack.shape)
 
 
-def _medians(rows: Stack) -> Stack:
+def _medians(rows: NDArray[np.floating]) -> NDArray[np.floating]:
     """The median of each row without its NaN; each row has a number."""
-    found = np.empty(len(rows), np.float32)
+    found = np.empty(len(rows), rows.dtype)
     count = np.count_nonzero(~np.isnan(rows), axis=1)
     whole = count == rows.shape[1]
     if whole.any():

@@ -22,6 +22,7 @@ from pipeline.surveys.survey import STAMP, Names, Point, Survey
 from pipeline.surveys.values import MOST_LETTERS, Record, id_of, meant, number_of, numbers_of, value_of
 
 EARLIEST_MJD, LATEST_MJD = 40000.0, 120000.0  # 1968 to 2187: beyond lie zeros and damaged numbers
+MOST_EXPOSURE_S = 86400.0
 MOST_EPOCHS = 20_000  # of one list of a history; the newest are its last
 MOST_POSITION_ERROR_DEG = 5.0 / 3600.0
 
@@ -125,7 +126,8 @@ class _Epoch:
     __slots__ = ("band", "exposure_s", "flux", "flux_err", "mjd", "unit", "zeropoint")
 
     def __init__(self, survey: Survey, record: Record, point: Point, usual_s: float) -> None:
-        self.exposure_s = number_of(survey, record, point.exposure_s) or 0.0
+        told = number_of(survey, record, point.exposure_s) or 0.0
+        self.exposure_s = told if 0.0 < told <= MOST_EXPOSURE_S else 0.0
         self.mjd = _mjd(survey, record, point)
         if point.is_start:
             self.mjd += (self.exposure_s or usual_s) / 2.0 / 86400.0

@@ -183,7 +183,9 @@ ATLAS = Survey(
     pixel_arcsec=PIXEL_ARCSEC["atlas"],
 )  # fmt: skip
 
-# WINTER, as mirar writes it: calibrated to 2MASS in AB magnitudes. Times are the start of the exposure.
+# WINTER, as mirar writes it: calibrated to 2MASS in AB magnitudes. Times are the start of the exposure. The
+# schema of older packets counts bands from 0, but mirar never did (`winter_filters_map`: Y 1, J 2, Hs 3, dark
+# 4), nor do its later schema and Kowalski.
 WINTER = Survey(
     name="winter",
     known_by=("cutout_science", "candidate.magpsf", "candidate.fid"),
@@ -200,7 +202,7 @@ WINTER = Survey(
         mag_err=("sigmapsf",),
         negative=("isdiffpos",),
     ),
-    bands={0: "Y", 1: "J", 2: "H", 3: "K"},
+    bands={1: "Y", 2: "J", 3: "H"},
     sentinels=(-999.0, -99999.0),
     scores=("rb",),
     features=(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AstridError
-from core.review.cutouts import Cutouts, pack, unpack
+from core.review.cutouts import MAX_ABS, Cutouts, pack, unpack
 from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.classify import cutout_features
@@ -216,10 +216,19 @@ def _is_kind(column: NDArray[np.generic], kind: str) -> bool:
 
 def _narrow(name: str, column: NDArray[Any]) -> NDArray[Any]:
     if name in ("new", "ref", "diff"):
-        return column.astype(np.float16, copy=False)
+        return _half(column)
     if name == "label":
         return column.astype(np.int8, copy=False)
     return column.astype(np.float32, copy=False) if column.dtype.kind == "f" else column
+
+
+def _half(plane: NDArray[Any]) -> NDArray[np.float16]:
+    """In half precision: what is brighter than that holds stays as bright as it can be, no sentinel does."""
+    if plane.dtype == np.float16:
+        return np.asarray(plane)
+    most = float(np.finfo(np.float16).max)
+    seen = np.where(np.abs(plane) <= MAX_ABS, np.clip(plane, -most, most), np.nan)
+    return np.asarray(seen, dtype=np.float16)
 
 
 def join(parts: Sequence[Examples]) -> Examples:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.training import measures, resample
 from pipeline.training.calibration import at_share
 from pipeline.training.resample import Estimate
+from pipeline.training.splits import named
 from pipeline.training.strata import Stratum, is_streak, strata_of
 
 Array = NDArray[np.float64]
@@ -120,7 +121,8 @@ def scorecard(
         Calibrated log-odds, at even odds, if ``is_probability``, else anything that is higher for what is
         likelier real.
     drawn_by : str
-        The column whose values the bootstrap draws: "group" (objects) or "field".
+        The column whose values the bootstrap draws: "group" (objects), "night" or "field". An empty one says
+        nothing: such a row is drawn by itself, and a note tells of it.
     prevalences : tuple of float
         Shares of real among a night's candidates at which the precision is told, besides the examples' own.
     stated_at : float, optional
@@ -133,8 +135,9 @@ def scorecard(
     """
     real = np.asarray(columns["label"]) == 1
     score = np.asarray(score, dtype=np.float64)
-    weights = resample.draws(np.asarray(columns[drawn_by]), rounds, seed)
-    judged = _Judged(real, score, measures.ranking(real, score), weights, np.asarray(columns[drawn_by]))
+    columns, alone = _drawn(columns, drawn_by)
+    weights = resample.draws(columns[drawn_by], rounds, seed)
+    judged = _Judged(real, score, measures.ranking(real, score), weights, columns[drawn_by])
     rank, n_real, n_bogus = judged.rank, judged.n_real, judged.n_bogus
     if n_real == 0 or n_bogus == 0:
         raise ValueError(f"{n_real} real and {n_bogus} bogus examples judge nothing: both are needed")
@@ -163,8 +166,18 @@ def scorecard(
         precision={p: judged.at_fpr(partial(_precision, rank, p)) for p in (prevalence, *prevalences)},
         strata=strata_of(columns, real, score, threshold, thresholds, weights, drawn_by) if enough else (),
         calibration=judged.calibrated(stated_at) if is_probability else None,
-        notes=_notes(columns, nights) + (() if enough else (f"no strata: {_too_few(n_bogus, WORKING_FPR)}",)),
+        notes=(
+            *_notes(columns, nights),
+            *((f"{alone} examples are of no named {drawn_by}: each is drawn by itself",) if alone else ()),
+            *(() if enough else (f"no strata: {_too_few(n_bogus, WORKING_FPR)}",)),
+        ),
     )
+
+
+def _drawn(columns: Columns, drawn_by: str) -> tuple[Columns, int]:
+    """Columns in which each row has a name to be drawn by, and how many had none."""
+    given = np.asarray(columns[drawn_by])
+    return {**columns, **named({drawn_by: given})}, int(np.count_nonzero(given == ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +314,8 @@ def paired(
     """
     real = np.asarray(columns["label"]) == 1
     wanted = real if only is None else real & only
-    weights = resample.draws(np.asarray(columns[drawn_by]), rounds, seed)
+    group = _drawn(columns, drawn_by)[0][drawn_by]
+    weights = resample.draws(group, rounds, seed)
 
     def missed(score: Array) -> resample.Measure:
         rank = measures.ranking(real, score)
@@ -317,7 +331,6 @@ def paired(
     if n_bogus < round(1.0 / fpr):
         return Estimate(None, n=n_bogus, note=_too_few(n_bogus, fpr))
     first, second = (np.asarray(each, dtype=np.float64) for each in (first, second))
-    group = np.asarray(columns[drawn_by])
     groups = min(resample.count(group, which) for which in (wanted, ~real))
     return resample.difference(missed(first), missed(second), weights, int(wanted.sum()), groups=groups)
 

@@ -76,7 +76,8 @@ def lines(card: Scorecard) -> Iterator[str]:
             f"  {'Brier score':<44} {number(found.brier, 4)}; "
             f"of always saying the prevalence {found.brier_constant:.4f}"
         )
-    yield f"  at the threshold of 1 % FPR, {card.threshold:.2f}:"
+    if card.strata:
+        yield f"  at the threshold of 1 % FPR, {card.threshold:.2f}:"
     for stratum in card.strata:
         shares = _of(stratum.missed, "missed") + _of(stratum.kept, "kept")
         yield f"    {f'{stratum.of}: {stratum.name}':<42} {shares.rstrip()}"

@@ -55,7 +55,7 @@ def named(columns: Columns) -> dict[str, NDArray[Any]]:
 
 
 def check(train: Columns, test: Columns, by: By = "night") -> None:
-    """Refuse a split that leaks.
+    """Refuse a split that leaks. An empty name says nothing, and so is on no side.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def check(train: Columns, test: Columns, by: By = "night") -> None:
     for name, what in (("group", "object"), (by, by)):
         seen = {value: row for row, value in reversed(list(enumerate(train[name].tolist())))}
         for row, value in enumerate(test[name].tolist()):
-            if value in seen:
+            if value and value in seen:
                 raise LeakingSplit(
                     f"row {row} of what judges is of {what} {safe_text(value)}, which was trained on "
                     f"(row {seen[value]})"
@@ -109,7 +109,7 @@ def check_groups(groups: frozenset[str], test: Columns, what: str, by: By = "gro
     known: dict[str, bool] = {}
     for row, value in enumerate(test[by].tolist()):
         if value not in known:
-            known[value] = group_digest(str(value)) in groups
+            known[value] = bool(value) and group_digest(str(value)) in groups
         if known[value]:
             noun = "object" if by == "group" else by
             raise LeakingSplit(

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from core.database.tables import Cutout
+from core.database.tables import Candidate, Cutout
 from core.review.alike import SearchError, candidates_alike
-from core.review.cutouts import Cutouts, pack
+from core.review.cutouts import Cutouts, pack, unpack
 from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
+from pipeline.classify.survey_cutouts import of_sources
+from pipeline.training import search
 from tests.astrid_tui.command import Command
 from tests.core.rows import add_candidate, add_object
 
@@ -37,11 +39,32 @@ def test_tags_and_verdicts_say_what_is_an_example(store):
     annotate(store, candidate_id=ring, tags=["ghost"], note=None, **who)
     decide(store, candidate_id=point, label=Label.REAL, shown={}, **who)
     assert words(store, tag="ghost") == {ring: True, point: False, other: None}
+    for label in (Label.INDETERMINATE, Label.SNOOZE, Label.ASK_EXPERT):  # they take no side
+        decide(store, candidate_id=other, label=label, shown={}, **who)
+        assert words(store, tag="ghost") == {ring: True, point: False, other: None}
     assert words(store, tag="#ghost", like=[other], unlike=[ring]) == {ring: False, point: False, other: True}
     assert words(store, tag=None) == {ring: None, point: None, other: None}
     assert words(store, tag="ghost", filters="snr>1000") == {ring: True}
     with pytest.raises(SearchError, match="candidate 999"):
         candidates_alike(store, tag=None, like=[999])
+
+
+def test_candidates_are_compared_by_what_the_models_saw(sqlite_store, tmp_path, monkeypatch, capsys):
+    """A survey's coarse pixels are made finer for models, and so they are here."""
+    keys = [add(sqlite_store, odd=n % 2 == 0, seed=n) for n in range(4)]
+    with sqlite_store.write() as db:
+        for key in keys[1:]:
+            db.get_one(Candidate, key).source = "ztf"
+    rows = candidates_alike(sqlite_store, tag=None)
+    assert [row.source for row in rows] == ["astrid", "ztf", "ztf", "ztf"]
+    seen = []
+    monkeypatch.setattr(search, "compared_by", lambda found, _: seen.append(found) or np.zeros((4, 1)))
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
+    monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{sqlite_store.url}")
+    Command(monkeypatch, capsys.readouterr)("candidates", "search")
+    wanted = of_sources([unpack(row.cutouts) for row in rows], [row.source for row in rows])
+    for ours, theirs in zip(seen[0].planes, wanted.planes, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_what_looks_like_the_example_comes_first(sqlite_store, tmp_path, monkeypatch, capsys):

@@ -26,6 +26,17 @@ def test_every_score_is_in_one_zone(store):
         parse("zone:good")
 
 
+def test_what_no_model_scored_is_for_people_however_significant(store):
+    """It has |snr| in place of a score, which is beyond all probabilities."""
+    unscored, sure = add_candidate(store, score=14.6), add_candidate(store, score=1.0)
+    for order in ("-score", "-mjd"):
+        found = {
+            zone: {row["id"] for row in page(store, filters=f"zone:{zone}", order=order).rows}
+            for zone in Zone
+        }
+        assert found == {Zone.FAST: {sure}, Zone.HUMAN: {unscored}, Zone.REJECT: set()}
+
+
 def test_what_arrives_above_the_score_is_told_once_and_not_too_often(store):
     now = [0.0]
     settings = ReviewSettings(notify="desktop", notify_above=0.9, notify_every_s=60.0)

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 from sqlmodel import select
 
-from core.database.tables import SkyObject, Verdict
+from core.database.tables import Candidate, SkyObject, Verdict
 from core.models import versions
 from core.models.distributions import adjusted, compare, effective, kolmogorov, ks_distance, psi
 from core.models.drift import RANKED, calibrated, compared, drift
@@ -87,6 +87,16 @@ def test_what_changed_is_told_and_what_did_not_is_not(store):
     by_name = {each.name: each for each in found.quantities}
     assert by_name["realbogus"].now - by_name["realbogus"].before == pytest.approx(1.5, abs=0.7)
     assert "realbogus" in found.advice[0]
+
+
+def test_what_surveys_measure_besides_hides_nothing_of_what_frames_tell(sqlite_store):
+    add_nights(sqlite_store, 8)
+    with sqlite_store.write() as db:
+        for number, row in enumerate(db.exec(select(Candidate)).all()):
+            some = range(100) if number % 2 else range(200, 280)
+            row.features = row.features | {f"atlas:{name}": 1.0 + number for name in some}
+            db.add(row)
+    assert {"|snr|", "elongation"} <= {each.name for each in measured(sqlite_store).quantities}
 
 
 def test_scores_of_another_version_are_not_compared(sqlite_store):

@@ -80,6 +80,11 @@ def test_times_that_no_exposure_has_are_refused(jd, told):
         decoded(ztf(jd=jd))
 
 
+@pytest.mark.parametrize("told", [0.0, -30.0, 1e9, math.nan, None])
+def test_a_length_that_no_exposure_has_is_that_of_most(told):
+    assert decoded(ztf(exptime=told)).mjd == decoded(ztf(exptime=30.0)).mjd
+
+
 @pytest.mark.parametrize("place", [(math.nan, 1.0), (10.0, 90.1), (-1.0, 0.0), (math.inf, 0.0), (1.0, None)])
 def test_a_place_that_is_not_on_the_sky_is_refused(place):
     with pytest.raises(PacketError, match="nowhere on the sky"):
@@ -254,9 +259,11 @@ def test_pgir_magnitudes_are_brought_from_vega_to_ab():
 
 
 def test_winter_and_decam_are_read_by_their_tables():
-    facts = {"jd": JD, "exptime": 120.0, "fid": 1, "magpsf": 15.0, "sigmapsf": 0.1, "scorr": 6.0}
+    facts = {"jd": JD, "exptime": 120.0, "fid": 2, "magpsf": 15.0, "sigmapsf": 0.1, "scorr": 6.0}
     alert = decoded(body(**facts, isdiffpos=False, rb=None) | {"objectid": "WNTR1"}, WINTER)
     assert (alert.filter, alert.snr, alert.object_id, alert.scores) == ("J", -6.0, "WNTR1", {})
+    others = [decoded(body(**facts | {"fid": fid}, isdiffpos=True), WINTER).filter for fid in (1, 3, 4)]
+    assert others == ["Y", "H", "winter 4"]
     unknown = decoded(body(**facts, isdiffpos=True, rb=-999.0, nneg=-99999.0, nbad=0.0), WINTER)
     assert (unknown.scores, [name for name in unknown.features if "nneg" in name]) == ({}, [])
     flux = {"psfFlux": 1375.25, "psfFluxErr": 255.23, "isdiffpos": 1, "reliability": 0.93}

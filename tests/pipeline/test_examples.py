@@ -225,6 +225,19 @@ def test_a_set_comes_back_as_it_was_written(made, tmp_path):
     assert sets.join([made, made])[slice(0, len(made))].digest == made.digest
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_brighter_than_a_set_keeps_stays_bright_and_sentinels_are_masked(tmp_path, dtype):
+    good = blobs(4)
+    diff = good.diff.astype(dtype)
+    diff[0, 0, :5] = 3e5, -3e5, np.inf, -3.4e38, np.nan
+    columns = {name: getattr(good, name) for name in sets.COLUMNS} | {"diff": diff}
+    np.savez(tmp_path / "bright.npz", **columns)
+    found = sets.read(tmp_path / "bright.npz").diff
+    assert found[0, 0, :2].tolist() == [65504.0, -65504.0]
+    assert np.isnan(found[0, 0, 2:5]).all()
+    assert np.array_equal(found[1:], good.diff[1:])
+
+
 @pytest.mark.parametrize("spoil", ["no label", "short", "objects", "shape", "bytes", "absent"])
 def test_what_is_no_set_is_refused_in_one_sentence(tmp_path, spoil):
     good = blobs(4)

@@ -166,7 +166,7 @@ def test_one_of_each_other_survey_by_hand(alerts) -> None:
     winter = alerts["winter", "3608701"]
     assert winter.mjd == pytest.approx(60380.531487338 + 60 / 86400, abs=1e-7)
     assert (winter.filter, winter.snr, winter.mag) == (
-        "H",
+        "J",
         pytest.approx(6.0172356),
         pytest.approx(15.3169518),
     )

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from pipeline.training import measures, resample
 from pipeline.training.scorecard import calibrated, paired, scorecard
-from pipeline.training.scorecard_text import percent
+from pipeline.training.scorecard_text import lines, percent
 from pipeline.training.strata import CLEAR_NAME, CLEAR_OF
 
 
@@ -191,6 +191,18 @@ def test_few_groups_give_a_number_and_no_interval(groups, interval):
     assert ("no interval: " in told) != interval
 
 
+def test_what_has_no_name_is_drawn_by_itself_and_told():
+    columns, score = examples(3000)
+    by_rows = scorecard("x", columns, score, rounds=40)
+    columns["group"] = np.full(len(score), "")
+    card = scorecard("x", columns, score, rounds=40)
+    width = by_rows.auc.high - by_rows.auc.low
+    assert card.auc.high - card.auc.low == pytest.approx(width, rel=0.6)
+    assert "3000 examples are of no named group: each is drawn by itself" in card.notes
+    assert not any("no named" in note for note in by_rows.notes)
+    assert paired(columns, score, -score, rounds=40).low is not None
+
+
 def test_a_share_of_none_has_an_exact_interval_however_few_the_groups():
     found = resample.of_draws(0.0, np.zeros(100), 400, groups=2)
     assert (found.low, found.high) == (0.0, pytest.approx(1.0 - 0.025**0.5))
@@ -236,6 +248,7 @@ def test_with_few_bogus_nothing_at_a_rate_of_bogus_is_told():
     assert card.fnr_at_fpr[0.01].value is card.mcc.value is card.precision[card.prevalence].value is None
     assert card.strata == ()
     assert any("no strata: only" in note for note in card.notes)
+    assert not any("at the threshold" in line for line in lines(card))
     assert paired(columns, score, -score, rounds=30).value is None
     assert card.auc.value == pytest.approx(norm.cdf(2.0 / math.sqrt(2.0)), abs=0.06)
 

@@ -99,6 +99,17 @@ def test_an_object_on_both_sides_is_refused_with_its_row():
         check(of(rows, np.arange(5)), of(rows, np.arange(5, 12)), "group")
 
 
+def test_names_that_are_empty_say_nothing_of_a_leak():
+    train, test = columns(seed=1), columns(seed=2)
+    for name in ("group", "night", "field"):
+        train[name][::2], test[name][::3] = "", ""
+    check(train, test, "night")
+    check_groups(frozenset([group_digest("")]), test, "tree")
+    test["night"][5] = train["night"][3]
+    with pytest.raises(LeakingSplit, match=r"row 5 of what judges is of night night 1/0.*row 1"):
+        check(train, test, "night")
+
+
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])
 @pytest.mark.parametrize("mirror", [False, True])
 def test_an_augmented_sibling_under_another_name_is_refused(turn, mirror):

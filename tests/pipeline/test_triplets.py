@@ -37,6 +37,20 @@ def test_the_unit_and_the_level_of_a_plane_do_not_matter(planes):
         np.testing.assert_allclose(ours, theirs, atol=2e-3, equal_nan=True)
 
 
+@pytest.mark.parametrize(("unit", "level"), [(1.0, 3e9), (1e-44, 0.0), (1e-32, 5e-27), (1e25, 1e28)])
+def test_units_and_levels_that_single_precision_does_not_hold_do_not_matter_in_double(planes, unit, level):
+    same = of_arrays(*(planes.astype(np.float64) * unit + level))
+    for ours, theirs in zip(of_arrays(*planes).planes, same.planes, strict=True):
+        assert theirs.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, atol=2e-3, equal_nan=True)
+
+
+def test_whole_numbers_of_a_high_level_keep_their_sky(planes):
+    counts = np.nan_to_num(np.round(planes * 100)).astype(np.int32)
+    for ours, theirs in zip(of_arrays(*counts).planes, of_arrays(*(counts + 2**30)).planes, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_each_plane_is_in_its_own_sigma_with_its_sky_at_nought(planes):
     for plane in of_arrays(*planes).planes:
         for image in plane:
