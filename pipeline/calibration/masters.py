@@ -19,6 +19,7 @@ from pipeline.calibration.choice import Calibrator, Choice, same_length
 from pipeline.calibration.combine import mean_of
 from pipeline.calibration.fitting import Unfit, fitting, same_part
 from pipeline.calibration.flats import Flats
+from pipeline.calibration.mean_noise import UNKNOWN, Halves, MeanNoise
 from pipeline.calibration.overscan import Section, amplifiers, trim
 from pipeline.calibration.photon_transfer import Lit, PhotonTransfer, blocks_of, photon_transfer
 from pipeline.calibration.steps import told_steps
@@ -57,6 +58,8 @@ class Masters:
         The gain that the flats tell, where their headers do not.
     untold : str
         Why they tell none although they are asked.
+    noise : MeanNoise
+        What is left of the noise of the exposures that they are of.
     """
 
     bias: Image | None = None
@@ -69,6 +72,7 @@ class Masters:
     unread: tuple[str, ...] = ()
     transfer: PhotonTransfer | None = None
     untold: str = ""
+    noise: MeanNoise = UNKNOWN
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -120,13 +124,16 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
         for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
     )
     darks = [one for one in darks if one.exposure.exposure_s]
-    bias = mean_of(_as_they_are(biases), folder) if biases else None
+    of_biases, of_darks = Halves(), Halves()
+    bias = mean_of(of_biases.of(_as_they_are(biases)), folder) if biases else None
     may_scale = bias is not None or all(_is_freed(one.read()) for one in darks)
     own = darks if may_scale else [one for one in darks if same_length(_seconds(one), choice.length_s)]
-    dark = _dark_rate(own, bias, folder) if own else None
+    dark = mean_of(of_darks.of(_dark_rates(own, bias)), folder) if own else None
+    length = float(np.median([_seconds(one) for one in own])) if own and bias is not None else 0.0
+    noise = MeanNoise(of_biases.variance(), of_darks.variance(), dark_s=length)
     holds_bias = dark is not None and not may_scale
     if not flats:
-        return Masters(bias, dark, None, _bad(dark, None), dark_holds_bias=holds_bias)
+        return Masters(bias, dark, None, _bad(dark, None), dark_holds_bias=holds_bias, noise=noise)
     lit = Flats(flats)
     pedestal = None if may_scale else _pedestal(darks, flats, folder)
 
@@ -143,7 +150,8 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
     flat = lit.response(unlit, folder)
     has_pedestal = bias is None and pedestal is None
     notes = lit.notes(has_pedestal=has_pedestal)
-    made = Masters(bias, dark, flat, _bad(dark, flat), notes=notes, dark_holds_bias=holds_bias)
+    noise = replace(noise, flat=lit.variance)
+    made = Masters(bias, dark, flat, _bad(dark, flat), notes=notes, dark_holds_bias=holds_bias, noise=noise)
     if not lit.lit or (has_pedestal and lit.has_pedestal):
         return made
     try:
@@ -174,11 +182,12 @@ def _transfer(
     return replace(photon_transfer(lit, dim), by_darks=by_darks)
 
 
-def _dark_rate(darks: Sequence[Calibrator], bias: Image | None, folder: Path | None) -> Image:
-    """The dark current in data units per second."""
+def _dark_rates(darks: Sequence[Calibrator], bias: Image | None) -> Iterator[tuple[Image, int]]:
+    """The dark current in data units per second, each with how many exposures it is of."""
     frames = ((trim(one.read()).raw, _seconds(one)) for one in darks)
-    rates = ((_without_bias(raw, bias) / seconds, combined_of(raw.header)) for raw, seconds in frames)
-    return mean_of(rates, folder)
+    return (
+        (_without_bias(raw, bias) / np.float32(seconds), combined_of(raw.header)) for raw, seconds in frames
+    )
 
 
 def _without_bias(raw: RawFrame, bias: Image | None) -> Image:

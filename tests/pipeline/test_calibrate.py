@@ -10,9 +10,10 @@ from astropy.io.fits import Header
 from core.settings import Settings
 from core.settings_sections import CalibrateSettings, CameraSettings
 from core.vocabulary import FrameKind, MaskPlane
-from pipeline.calibration.calibrate import calibrate, source_model
+from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.illumination import vignetted
 from pipeline.calibration.masters import Masters
+from pipeline.calibration.variance import source_model
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused
 from tests.pipeline.synthetic_raw import WITHOUT_COSMIC_RAYS as SETTINGS
