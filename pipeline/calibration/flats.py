@@ -12,6 +12,7 @@ from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator
 from pipeline.calibration.combine import mean_of
 from pipeline.calibration.fitting import none_of_use, set_aside
+from pipeline.calibration.masked import Masked
 from pipeline.calibration.mean_noise import Halves
 from pipeline.calibration.overscan import amplifiers, trim
 from pipeline.calibration.photon_transfer import MOST_FULL, Lit, blocks_of
@@ -35,8 +36,9 @@ Unlit = Callable[[RawFrame, float], Image]
 class Flats:
     """Flats of one filter, read one at a time, and what is to be said of them."""
 
-    def __init__(self, flats: Sequence[Calibrator]) -> None:
+    def __init__(self, flats: Sequence[Calibrator], masked: Masked) -> None:
         self._flats = flats
+        self._masked = masked
         self._aside: dict[str, list[Calibrator]] = {}
         self._halves = Halves()
         self._photons = 0.0  # relative variance that the photons of the last one make; 0 where nothing tells
@@ -103,6 +105,7 @@ class Flats:
                 fullness = level / _at_most(raw)
                 of_use = blocks_of(image, amplifiers(raw)) if fullness <= MOST_FULL else ()
                 self.lit.append(Lit(light, fullness, of_use))
+            self._masked.add(trimmed.raw, exposures)
             gain = raw.exposure.gain
             self._photons = 0.0 if gain is None else 1.0 / (gain * light)
             yield image / np.float32(light), exposures

@@ -19,6 +19,7 @@ from pipeline.calibration.choice import Calibrator, Choice, same_length
 from pipeline.calibration.combine import mean_of
 from pipeline.calibration.fitting import Unfit, fitting, same_part
 from pipeline.calibration.flats import Flats
+from pipeline.calibration.masked import Masked
 from pipeline.calibration.mean_noise import UNKNOWN, Halves, MeanNoise
 from pipeline.calibration.overscan import Section, amplifiers, trim
 from pipeline.calibration.photon_transfer import Lit, PhotonTransfer, blocks_of, photon_transfer
@@ -45,7 +46,7 @@ class Masters:
     flat : (height, width) float32, optional
         Relative response, median 1; 0 where there is none to speak of.
     bad : (height, width) bool, optional
-        Hot pixels of the dark and dead ones of the flat.
+        Hot pixels of the dark, dead ones of the flat, and those of which any has no value.
     content : str
         A hash of all that they were made of.
     notes : tuple of str
@@ -125,16 +126,18 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
     )
     darks = [one for one in darks if one.exposure.exposure_s]
     of_biases, of_darks = Halves(), Halves()
-    bias = mean_of(of_biases.of(_as_they_are(biases)), folder) if biases else None
+    masked = {kind: Masked() for kind in FrameKind}
+    bias = mean_of(of_biases.of(_as_they_are(biases, masked[FrameKind.BIAS])), folder) if biases else None
     may_scale = bias is not None or all(_is_freed(one.read()) for one in darks)
     own = darks if may_scale else [one for one in darks if same_length(_seconds(one), choice.length_s)]
-    dark = mean_of(of_darks.of(_dark_rates(own, bias)), folder) if own else None
+    dark = mean_of(of_darks.of(_dark_rates(own, bias, masked[FrameKind.DARK])), folder) if own else None
     length = float(np.median([_seconds(one) for one in own])) if own and bias is not None else 0.0
     noise = MeanNoise(of_biases.variance(), of_darks.variance(), dark_s=length)
     holds_bias = dark is not None and not may_scale
     if not flats:
-        return Masters(bias, dark, None, _bad(dark, None), dark_holds_bias=holds_bias, noise=noise)
-    lit = Flats(flats)
+        bad = _bad(dark, None, masked.values())
+        return Masters(bias, dark, None, bad, dark_holds_bias=holds_bias, noise=noise)
+    lit = Flats(flats, masked[FrameKind.FLAT])
     pedestal = None if may_scale else _pedestal(darks, flats, folder)
 
     def unlit(raw: RawFrame, seconds: float) -> Image:
@@ -151,7 +154,8 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
     has_pedestal = bias is None and pedestal is None
     notes = lit.notes(has_pedestal=has_pedestal)
     noise = replace(noise, flat=lit.variance)
-    made = Masters(bias, dark, flat, _bad(dark, flat), notes=notes, dark_holds_bias=holds_bias, noise=noise)
+    bad = _bad(dark, flat, masked.values())
+    made = Masters(bias, dark, flat, bad, notes=notes, dark_holds_bias=holds_bias, noise=noise)
     if not lit.lit or (has_pedestal and lit.has_pedestal):
         return made
     try:
@@ -182,12 +186,15 @@ def _transfer(
     return replace(photon_transfer(lit, dim), by_darks=by_darks)
 
 
-def _dark_rates(darks: Sequence[Calibrator], bias: Image | None) -> Iterator[tuple[Image, int]]:
+def _dark_rates(
+    darks: Sequence[Calibrator], bias: Image | None, masked: Masked
+) -> Iterator[tuple[Image, int]]:
     """The dark current in data units per second, each with how many exposures it is of."""
-    frames = ((trim(one.read()).raw, _seconds(one)) for one in darks)
-    return (
-        (_without_bias(raw, bias) / np.float32(seconds), combined_of(raw.header)) for raw, seconds in frames
-    )
+    for one in darks:
+        raw = trim(one.read()).raw
+        exposures = combined_of(raw.header)
+        masked.add(raw, exposures)
+        yield _without_bias(raw, bias) / np.float32(_seconds(one)), exposures
 
 
 def _without_bias(raw: RawFrame, bias: Image | None) -> Image:
@@ -208,14 +215,17 @@ def _pedestal(darks: Sequence[Calibrator], flats: Sequence[Calibrator], folder: 
     """What flats hold beside light, where no bias tells: a dark of the length nearest to theirs."""
     wanted = float(np.median([_seconds(one) for one in flats]))
     nearest = min((_seconds(one) for one in darks), key=lambda seconds: abs(seconds - wanted))
-    return mean_of(_as_they_are([one for one in darks if same_length(_seconds(one), nearest)]), folder)
+    alike = [one for one in darks if same_length(_seconds(one), nearest)]
+    return mean_of(_as_they_are(alike, Masked()), folder)
 
 
-def _as_they_are(calibrators: Iterable[Calibrator]) -> Iterator[tuple[Image, int]]:
+def _as_they_are(calibrators: Iterable[Calibrator], masked: Masked) -> Iterator[tuple[Image, int]]:
     """Biases or darks without their overscan, each with how many exposures it is of."""
     for one in calibrators:
         raw = trim(one.read()).raw
-        yield raw.data, combined_of(raw.header)
+        exposures = combined_of(raw.header)
+        masked.add(raw, exposures)
+        yield raw.data, exposures
 
 
 def _seconds(calibrator: Calibrator) -> float:
@@ -233,8 +243,8 @@ def _less_dark(image: Image, dark: Image | None, seconds: float) -> Image:
     return image if dark is None else _less(image, (dark * np.float32(seconds)).astype(np.float32))
 
 
-def _bad(dark: Image | None, flat: Image | None) -> NDArray[np.bool_] | None:
-    """Pixels that are hot in the dark or dead in the flat."""
+def _bad(dark: Image | None, flat: Image | None, masked: Iterable[Masked]) -> NDArray[np.bool_] | None:
+    """Pixels that are hot in the dark or dead in the flat, and those of which either or the bias has none."""
     bad: NDArray[np.bool_] | None = None
     if dark is not None:
         middle = np.median(dark)
@@ -242,6 +252,9 @@ def _bad(dark: Image | None, flat: Image | None) -> NDArray[np.bool_] | None:
         bad = deviation > HOT_SIGMA * max(_scatter(deviation.ravel()), 1e-9)
     if flat is not None:
         bad = flat <= 0.0 if bad is None else bad | (flat <= 0.0)
+    for pixels in (each.pixels for each in masked):
+        if pixels is not None:
+            bad = pixels if bad is None else bad | pixels
     return bad
 
 
