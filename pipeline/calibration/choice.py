@@ -108,8 +108,10 @@ def _difference(calibrator: Calibrator, exposure: Exposure) -> str | None:
 def _left_out(kind: FrameKind, calibrators: Sequence[Calibrator], exposure: Exposure) -> str:
     """One sentence: why none of some calibration frames serves."""
     ((name, _),) = Counter(_difference(one, exposure) for one in calibrators).most_common(1)
-    count = "the only one" if len(calibrators) == 1 else f"all {len(calibrators)}"
-    return f"no {kind} of its {name} is there: {count} of its camera differ"
+    count = "the only one of its camera differs"
+    if len(calibrators) > 1:
+        count = f"all {len(calibrators)} of its camera differ"
+    return f"no {kind} of its {name} is there: {count}"
 
 
 def _of_other_sizes(calibrators: Sequence[Calibrator], shape: tuple[int, int]) -> str:
