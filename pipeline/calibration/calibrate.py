@@ -138,6 +138,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         notes=(
             *raw.notes,
             *(masters.notes if masters is not None else ()),
+            *_without_length(masters, exposure),
             *measured,
             *detector.notes,
             *_told(dark),
@@ -281,6 +282,13 @@ def _sky(
     mask[dark] |= np.uint16(MaskPlane.BAD)
     bad |= dark
     return sky_level(counts, bad, mesh_px), part
+
+
+def _without_length(masters: Masters | None, exposure: Exposure) -> tuple[str, ...]:
+    """A sentence where a dark is there, and nobody knows how much of it."""
+    if masters is None or masters.dark is None or exposure.exposure_s:
+        return ()
+    return ("no dark current is taken from it: no exposure time (EXPTIME) can be read in its header",)
 
 
 def _told(dark: float) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, Choice, same_length
 from pipeline.calibration.combine import mean_of
-from pipeline.calibration.fitting import Unfit, fitting, same_part
+from pipeline.calibration.fitting import Unfit, fitting, same_part, set_aside
 from pipeline.calibration.flats import Flats
 from pipeline.calibration.masked import Masked
 from pipeline.calibration.mean_noise import UNKNOWN, Halves, MeanNoise
@@ -31,6 +31,8 @@ from pipeline.quantile import MAD_TO_SIGMA, quantile
 FREE_OF_BIAS = 0.5  # of the bias: a master dark whose median is below it does not hold that any more
 MOST_BIASES = 5  # that tell the read noise
 HOT_SIGMA = 20.0  # of the dark current's scatter
+MOST_LENGTHS = 5  # that a sentence tells
+NO_LENGTH = "no exposure time (EXPTIME) can be read in the header"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
         [one for one in choice.calibrators if one.exposure.kind is kind]
         for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
     )
+    unknown = [one for one in darks if not one.exposure.exposure_s]
     darks = [one for one in darks if one.exposure.exposure_s]
     of_biases, of_darks = Halves(), Halves()
     masked = {kind: Masked() for kind in FrameKind}
@@ -134,9 +137,10 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
     length = float(np.median([_seconds(one) for one in own])) if own and bias is not None else 0.0
     noise = MeanNoise(of_biases.variance(), of_darks.variance(), dark_s=length)
     holds_bias = dark is not None and not may_scale
+    notes = _of_darks(darks, own, unknown, choice.length_s)
     if not flats:
         bad = _bad(dark, None, masked.values())
-        return Masters(bias, dark, None, bad, dark_holds_bias=holds_bias, noise=noise)
+        return Masters(bias, dark, None, bad, notes=notes, dark_holds_bias=holds_bias, noise=noise)
     lit = Flats(flats, masked[FrameKind.FLAT])
     pedestal = None if may_scale else _pedestal(darks, flats, folder)
 
@@ -152,7 +156,7 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
 
     flat = lit.response(unlit, folder)
     has_pedestal = bias is None and pedestal is None
-    notes = lit.notes(has_pedestal=has_pedestal)
+    notes += lit.notes(has_pedestal=has_pedestal)
     noise = replace(noise, flat=lit.variance)
     bad = _bad(dark, flat, masked.values())
     made = Masters(bias, dark, flat, bad, notes=notes, dark_holds_bias=holds_bias, noise=noise)
@@ -162,6 +166,21 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
         return replace(made, transfer=_transfer(lit.lit, biases, darks))
     except FrameRefused as refused:
         return replace(made, untold=str(refused))
+
+
+def _of_darks(
+    darks: Sequence[Calibrator], used: Sequence[Calibrator], unknown: Sequence[Calibrator], length_s: float
+) -> tuple[str, ...]:
+    """Sentences where darks that are there are not taken from a frame."""
+    said = [set_aside(unknown, NO_LENGTH)] if unknown else []
+    if darks and not used:
+        of = ", ".join(f"{each:g}" for each in sorted({_seconds(one) for one in darks})[:MOST_LENGTHS])
+        own = f"{length_s:g} s" if length_s else "a length that its header does not tell"
+        said.append(
+            f"its camera's darks are of {of} s and it is of {own}: without a bias neither dark current nor "
+            "bias is taken from it; `astrid ingest` biases, or darks of its length"
+        )
+    return tuple(said)
 
 
 def _transfer(

@@ -82,6 +82,16 @@ def test_the_noise_of_a_dark_current_is_expected_and_no_reason_to_doubt_the_gain
         assert np.std(pull(frame, truth, where)) == pytest.approx(1.0, abs=0.08)
 
 
+@pytest.mark.parametrize(("seconds", "is_told"), [(None, True), (60.0, False)])
+def test_a_frame_of_unknown_length_is_told_that_no_dark_current_is_taken_from_it(seconds, is_told):
+    dark = np.full(X.shape, 0.1, np.float32)
+    raw, truth = raw_frame(bias=300.0 + 6.0)
+    raw = replace(raw, exposure=replace(raw.exposure, exposure_s=seconds))
+    frame = calibrate(raw, Masters(bias=np.full(X.shape, 300.0, np.float32), dark=dark), SETTINGS)
+    assert any("no dark current is taken from it" in note for note in frame.notes) == is_told
+    assert (np.median(frame.data) - truth.sky > 5.0) == is_told
+
+
 def test_dead_pixels_of_the_flat_and_hot_ones_of_the_dark_are_bad():
     raw, _ = raw_frame()
     flat = np.ones_like(FLAT)

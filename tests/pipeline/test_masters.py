@@ -130,10 +130,22 @@ def test_darks_of_another_length_still_free_the_flats_of_the_bias():
     masters = build(Choice(darks + flats, 120.0))
     assert masters.bias is None
     assert masters.dark is None
-    assert masters.notes == ()
+    (note,) = masters.notes
+    assert note.startswith("its camera's darks are of 60 s and it is of 120 s: without a bias neither dark")
     lit = RESPONSE > 0.0
     np.testing.assert_allclose(masters.flat[lit], (RESPONSE / np.median(RESPONSE))[lit], atol=1e-3)
     assert "without a bias or dark" in build(Choice(flats, 120.0)).notes[0]
+
+
+def test_darks_of_which_no_header_tells_the_length_are_told():
+    frames = [one for one in night() if one.exposure.kind is not FrameKind.FLAT]
+    silent = [calibrator(FrameKind.DARK, n, 500.0 + PATTERN, None) for n in (7, 8)]
+    made = build(Choice((*frames, *silent), 60.0))
+    assert made.notes == (
+        "dark dark7, dark dark8 were set aside: no exposure time (EXPTIME) can be read in the header",
+    )
+    assert np.std((made.dark - RATE)[RATE < 1.0]) < 0.03
+    assert build(Choice(tuple(frames), 60.0)).notes == ()
 
 
 def test_saturated_flats_are_left_out_and_told():
