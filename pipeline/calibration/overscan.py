@@ -170,15 +170,15 @@ def _not_subtracted(raw: RawFrame, cut: Section) -> tuple[str, ...]:
     if told:
         value = str(look_up(raw.header, (told[0],)))[:MOST_TEXT]
         said.append(
-            f"no overscan is subtracted from it: {told[0]} is {value!r}, which is no part of its array beside "
-            f"TRIMSEC or DATASEC, {cut}, or not each part has one"
+            f"no overscan is subtracted from it: {told[0]} is {value!r}, which is no part of its array "
+            f"beside TRIMSEC or DATASEC, {cut}, or not each part has one"
         )
     own = (gain_of_amplifier(raw.header, end, raw.exposure.exposure_s) for end in AMPLIFIERS)
     gains = [gain for gain in own if gain is not None]
     if gains and max(gains) > (1.0 + ALIKE) * min(gains):
         said.append(
-            f"its amplifiers have gains of {min(gains):.3g} to {max(gains):.3g} and are not made alike, for its "
-            "header does not name a part (TRIMSECA) and an overscan (BIASSECA) of each"
+            f"its amplifiers have gains of {min(gains):.3g} to {max(gains):.3g} and are not made alike, for "
+            "its header does not name a part (TRIMSECA) and an overscan (BIASSECA) of each"
         )
     return tuple(said)
 
