@@ -37,6 +37,7 @@ from pipeline.files.headers import exposure_of
 from pipeline.files.readout import readout_of
 from pipeline.files.scaling import linear
 from pipeline.files.unfilled import unfilled
+from pipeline.files.variance_gain import variance_gain
 from pipeline.frame import Exposure, FrameRefused, Image, MaskImage, RawFrame
 from pipeline.quantile import quantile
 
@@ -139,10 +140,26 @@ def read_frame(
         _check_content(data, mask, exposure.kind)
         if exposure.kind is FrameKind.SCIENCE:
             mask[unfilled(data)] = MaskPlane.BAD
+        exposure, worth = _with_worth(exposure, hdus, extension, data, mask, path)
         wcs, remark = wcs_of(hdus, extension, path)
-    complaints.extend(each for each in (scaled, remark) if each is not None)
+    complaints.extend(each for each in (scaled, worth, remark) if each is not None)
     notes = tuple(dict.fromkeys(complaints))
     return RawFrame(data, mask, exposure, header, wcs, extension, notes)
+
+
+def _with_worth(
+    exposure: Exposure, hdus: fits.HDUList, extension: int, data: Image, mask: MaskImage, path: Path
+) -> tuple[Exposure, str | None]:
+    """The exposure with the gain that the file's variance tells where its header has none, and a sentence."""
+    if exposure.kind is not FrameKind.SCIENCE or exposure.gain is not None:
+        return exposure, None
+    found = variance_gain(hdus, extension, data, mask, path)
+    if found is None:
+        return exposure, None
+    gain, name = found
+    return replace(
+        exposure, gain=gain
+    ), f"gain {gain:.4g} electrons a unit, as its extension {name[:40]} tells"
 
 
 def read_header(path: Path, extension: int, keywords: Mapping[str, str] = NO_OTHERS) -> fits.Header:
