@@ -13,7 +13,7 @@ from pipeline.calibration.choice import Calibrator
 from pipeline.calibration.combine import mean_of
 from pipeline.calibration.fitting import none_of_use, set_aside
 from pipeline.calibration.masked import Masked
-from pipeline.calibration.mean_noise import Halves
+from pipeline.calibration.mean_noise import Pairs
 from pipeline.calibration.overscan import amplifiers, trim
 from pipeline.calibration.photon_transfer import MOST_FULL, Lit, blocks_of
 from pipeline.calibration.steps import told_steps
@@ -40,7 +40,7 @@ class Flats:
         self._flats = flats
         self._masked = masked
         self._aside: dict[str, list[Calibrator]] = {}
-        self._halves = Halves()
+        self._pairs = Pairs()
         self._photons = 0.0  # relative variance that the photons of the last one make; 0 where nothing tells
         self._level = 0.0  # of the brightest that still holds whatever the camera adds
         self.lit: list[Lit] = []  # some of those that may tell a gain which no header does
@@ -60,7 +60,7 @@ class Flats:
         FrameRefused
             None is of use.
         """
-        mean = mean_of(self._halves.of(self._lit(unlit)), folder)
+        mean = mean_of(self._pairs.of(self._lit(unlit)), folder)
         mean /= np.float32(np.median(mean))
         mean[mean < LOWEST_FLAT] = 0.0
         return mean
@@ -68,7 +68,7 @@ class Flats:
     @property
     def variance(self) -> float:
         """What is left of their noise in the response, relative and squared."""
-        return self._halves.variance(self._photons)
+        return self._pairs.variance(self._photons)
 
     @property
     def has_pedestal(self) -> bool:

@@ -20,7 +20,7 @@ from pipeline.calibration.combine import mean_of
 from pipeline.calibration.fitting import Unfit, fitting, same_part, set_aside
 from pipeline.calibration.flats import Flats
 from pipeline.calibration.masked import Masked
-from pipeline.calibration.mean_noise import UNKNOWN, Halves, MeanNoise
+from pipeline.calibration.mean_noise import UNKNOWN, MeanNoise, Pairs
 from pipeline.calibration.overscan import Section, amplifiers, trim
 from pipeline.calibration.photon_transfer import Lit, PhotonTransfer, blocks_of, photon_transfer
 from pipeline.calibration.steps import told_steps
@@ -128,7 +128,7 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
     )
     unknown = [one for one in darks if not one.exposure.exposure_s]
     darks = [one for one in darks if one.exposure.exposure_s]
-    of_biases, of_darks = Halves(), Halves()
+    of_biases, of_darks = Pairs(), Pairs()
     masked = {kind: Masked() for kind in FrameKind}
     bias = mean_of(of_biases.of(_as_they_are(biases, masked[FrameKind.BIAS])), folder) if biases else None
     may_scale = bias is not None or all(_is_freed(one.read()) for one in darks)

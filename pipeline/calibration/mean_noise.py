@@ -12,6 +12,8 @@ from pipeline.calibration.noise import roughness, some_rows
 from pipeline.frame import Image
 from pipeline.quantile import MAD_TO_SIGMA, quantile
 
+MOST_PAIRS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class MeanNoise:
@@ -47,20 +49,20 @@ class MeanNoise:
 UNKNOWN = MeanNoise()
 
 
-class Halves:
-    """Sums of every other image of a mean, of some rows: by how they differ its noise is told."""
+class Pairs:
+    """What tells the noise of a mean: how single exposures that follow each other differ, in some rows."""
 
     def __init__(self) -> None:
-        self._sums: list[Image] = []
-        self._single = 0
+        self._before: Image | None = None
+        self._variances: list[float] = []
         self._exposures = 0
 
     def of(self, images: Iterable[tuple[Image, int]]) -> Iterator[tuple[Image, int]]:
-        """The images, each with how many exposures it is the mean of; single ones are added up meanwhile."""
+        """The images, each with how many exposures it is the mean of; single ones are compared meanwhile."""
         for image, exposures in images:
             self._exposures += exposures
-            if exposures == 1:
-                self._add(image[some_rows(image)])
+            if exposures == 1 and len(self._variances) < MOST_PAIRS:
+                self._compare(image[some_rows(image)])
             yield image, exposures
 
     def variance(self, most: float = math.inf) -> float:
@@ -71,21 +73,17 @@ class Halves:
         most : float
             That of a single exposure where there is but one: what its pixels differ by is a pattern too.
         """
-        if not self._single:
+        if self._before is None:
             return 0.0
-        if self._single == 1:
-            return min(_variance(self._sums[0]), most) / self._exposures
-        first, second = (self._single + 1) // 2, self._single // 2
-        difference = self._sums[0] / np.float32(first) - self._sums[1] / np.float32(second)
-        return _variance(difference) / (1.0 / first + 1.0 / second) / self._exposures
+        if not self._variances:
+            return min(_variance(self._before), most) / self._exposures
+        return float(np.median(self._variances)) / self._exposures
 
-    def _add(self, rows: Image) -> None:
-        half = self._single % 2
-        self._single += 1
-        if half == len(self._sums):
-            self._sums.append(rows.astype(np.float32))  # a copy
-        elif self._sums[half].shape == rows.shape:  # else it is refused as soon as they are combined
-            self._sums[half] += rows
+    def _compare(self, rows: Image) -> None:
+        rows = rows.astype(np.float32)  # a copy
+        if self._before is not None and self._before.shape == rows.shape:  # else it is refused in a moment
+            self._variances.append(_variance(self._before - rows) / 2.0)
+        self._before = rows
 
 
 def _variance(image: Image) -> float:

@@ -57,3 +57,15 @@ def test_darks_of_the_frame_s_own_length_bring_no_noise_of_the_bias():
     assert made.noise.added(60.0, has_bias=True, has_dark=False) == pytest.approx(
         READ_NOISE**2 / 4.0, rel=0.1
     )
+
+
+def test_stars_that_are_elsewhere_in_each_twilight_flat_are_no_noise_of_their_mean():
+    rng = np.random.default_rng(8)
+    flats = list(exposures(FrameKind.FLAT, 30, light=20000.0))
+    for number, one in enumerate(flats):
+        raw = one.read()
+        rows, columns = rng.integers(3, 253, (2, 60))
+        for row, column in zip(rows, columns, strict=True):
+            raw.data[row - 1 : row + 2, column - 1 : column + 2] += 3000.0 * (1 + number % 3)
+    made = build(Choice((*exposures(FrameKind.BIAS, 9), *flats), 60.0))
+    assert made.noise.flat == pytest.approx((20000.0 + READ_NOISE**2) / 20000.0**2 / 30, rel=0.2)
