@@ -11,7 +11,7 @@ from core.settings import Settings
 from core.vocabulary import FrameKind, MaskPlane
 from pipeline.calibration.background import sky_level
 from pipeline.calibration.cosmic_rays import find_cosmic_rays
-from pipeline.calibration.due import due
+from pipeline.calibration.due import due, unless_below
 from pipeline.calibration.illumination import vignetted
 from pipeline.calibration.masters import Masters
 from pipeline.calibration.noise import detector_of, sky_noise
@@ -84,6 +84,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     are_whole = bool((some == np.rint(some)).all())
     trimmed = trim(replace(raw, mask=raw.mask | _saturated(raw.data, saturation)))
     raw = trimmed.raw
+    masters = masters and unless_below(masters, raw.data, exposure.exposure_s or 0.0)
     counts, mask, response = _corrected(raw, masters, exposure)
     current = dark_current(masters, exposure)
     pedestal = trimmed.pedestal

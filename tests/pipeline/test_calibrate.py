@@ -92,6 +92,18 @@ def test_a_frame_of_unknown_length_is_told_that_no_dark_current_is_taken_from_it
     assert (np.median(frame.data) - truth.sky > 5.0) == is_told
 
 
+@pytest.mark.parametrize("holds", [False, True])
+@pytest.mark.parametrize(("left", "is_told"), [(0.0, True), (1000.0, False)])
+def test_a_bias_that_was_taken_out_before_is_not_taken_out_again(left, is_told, holds):
+    """As of a frame whose header does not say it, or of biases whose headers name no overscan."""
+    raw, truth = raw_frame(bias=left)
+    bias = np.full(X.shape, 1000.0, np.float32)
+    masters = Masters(dark=bias / 60.0, dark_holds_bias=True) if holds else Masters(bias=bias)
+    frame = calibrate(raw, masters, SETTINGS)
+    assert np.mean(pull(frame, truth)) == pytest.approx(0.0, abs=0.05)
+    assert [note[:14] for note in frame.notes] == ["its level, 200"] * is_told
+
+
 def test_dead_pixels_of_the_flat_and_hot_ones_of_the_dark_are_bad():
     raw, _ = raw_frame()
     flat = np.ones_like(FLAT)
