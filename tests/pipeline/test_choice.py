@@ -194,6 +194,21 @@ def test_the_nearest_nights_serve_until_there_are_enough():
     assert len(names(flats, replace(SCIENCE, mjd=None))) == 12
 
 
+@pytest.mark.parametrize(
+    ("kind", "nights", "told"),
+    [(FrameKind.FLAT, -101, "before"), (FrameKind.FLAT, 150, "after"), (FrameKind.FLAT, -90, None),
+     (FrameKind.BIAS, -390, None), (FrameKind.BIAS, -800, "before"), (FrameKind.DARK, 800, "after")],
+)  # fmt: skip
+def test_calibration_frames_of_long_ago_serve_and_are_told(kind, nights, told):
+    older = SCIENCE.mjd + 3 * nights
+    frames = [calibrator(kind, n, mjd=mjd) for n, mjd in enumerate((SCIENCE.mjd + nights, older, None))]
+    choice = choose(frames, SCIENCE, SHAPE)
+    assert len(choice.calibrators) == 3
+    said = f"the nearest {kind} of its camera that serves it was taken {abs(nights)} nights {told} it"
+    assert choice.notes == (said,) * bool(told)
+    assert choose(frames, replace(SCIENCE, mjd=None), SHAPE).notes == ()
+
+
 def test_a_master_of_the_nearest_night_is_enough_by_itself():
     master = calibrator(FrameKind.FLAT, 0, readout=(*COLD, ("combined", 20)))
     flats = [calibrator(FrameKind.FLAT, n, mjd=59999.0) for n in range(1, 9)]
