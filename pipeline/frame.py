@@ -112,7 +112,8 @@ class Frame:
     background : (height, width) float32
         Electrons: the smooth sky under the sources.
     variance : (height, width) float32
-        Electrons squared: read noise, Poisson noise of sky and smoothed sources, flat-field error.
+        Electrons squared: read noise, Poisson noise of sky and smoothed sources, flat-field error, and what
+        few calibration frames leave of their noise.
     mask : (height, width) uint16
         Bits of `core.vocabulary.MaskPlane`; 0 is a good pixel.
     gain, read_noise, saturation : float

@@ -11,11 +11,20 @@ from core.settings import Settings
 from core.vocabulary import FrameKind, MaskPlane
 from pipeline.calibration.background import sky_level
 from pipeline.calibration.cosmic_rays import find_cosmic_rays
-from pipeline.calibration.due import due
+from pipeline.calibration.due import due, unless_below
 from pipeline.calibration.illumination import vignetted
 from pipeline.calibration.masters import Masters
-from pipeline.calibration.noise import Detector, detector_of, sky_noise
+from pipeline.calibration.noise import detector_of, sky_noise
 from pipeline.calibration.overscan import trim
+from pipeline.calibration.variance import (
+    MODEL_SMOOTHING_PX,
+    dark_current,
+    noise_of_masters,
+    sky_variance,
+    source_model,
+    under_flat,
+    with_masters,
+)
 from pipeline.files.headers import gain_of
 from pipeline.frame import Exposure, Frame, FrameRefused, Image, MaskImage, RawFrame
 from pipeline.neighbourhood import blurred, gaussian_taps, grown, patches, places
@@ -25,7 +34,6 @@ PLATEAU_SHARE = 0.25  # of all pixels, at most
 PLATEAU_MARGIN = 0.98
 DIGITISER_FULL = 65535.0  # of 16 bits, where nothing else tells
 WHOLE_PX = 8  # every so many rows and columns tell whether pixels are whole numbers
-MODEL_SMOOTHING_PX = 1.0
 NOISE_ROWS = 256  # at least, tell of the noise
 # Of a row's pixels so many are at the least value beside one that is not: at random, 28 % are at it.
 MOST_CUT_OFF = 0.2
@@ -76,8 +84,9 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     are_whole = bool((some == np.rint(some)).all())
     trimmed = trim(replace(raw, mask=raw.mask | _saturated(raw.data, saturation)))
     raw = trimmed.raw
+    masters = masters and unless_below(masters, raw.data, exposure.exposure_s or 0.0)
     counts, mask, response = _corrected(raw, masters, exposure)
-    current = _dark_current(masters, exposure)
+    current = dark_current(masters, exposure)
     pedestal = trimmed.pedestal
     if masters is not None and masters.bias is not None:
         pedestal += float(np.median(masters.bias[::4, ::4]))
@@ -89,15 +98,16 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
 
     sky, dark = _sky(counts, mask, bad, settings.calibrate.background_mesh_px, has_flat=response is not None)
     noise = sky_noise(counts, sky, bad)
-    # What the dark current leaves of itself is noise like the sky's, which else were taken for a wrong gain.
-    noise = replace(noise, level=max(noise.level, 0.0) + float(np.median(current)))
+    # What dark current and masters leave of themselves is noise, which else were taken for a wrong gain.
+    added, of_flat = noise_of_masters(masters, exposure)
+    noise = with_masters(noise, float(np.median(current)), added, of_flat)
     brightest = float(np.max(np.where(bad, np.float32(-np.inf), counts - sky)))
     detector = detector_of(exposure, noise, brightest, are_whole=are_whole)
 
     # From here on in place: a copy more of each image would make this what takes most memory of all.
     gain = np.float32(detector.gain)
     data, level = np.multiply(counts, gain, out=counts), np.multiply(sky, gain, out=sky)
-    quiet = _sky_variance(level, current * gain, response, detector)
+    quiet = sky_variance(level, current * gain + np.float32(added) * gain**2, response, of_flat, detector)
     sigma = np.sqrt(quiet)
     mask[(data - level < np.float32(-COLD_SIGMA) * sigma) & ~bad] |= np.uint16(MaskPlane.BAD)
     if settings.calibrate.cosmic_rays:
@@ -110,6 +120,8 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     flat_error = np.float32(settings.calibrate.flat_error)
     variance = quiet
     variance += sources if response is None else sources / response
+    if response is not None and of_flat > 0.0:
+        variance += under_flat(sources, level, response, of_flat)
     sources *= flat_error
     variance += np.square(sources, out=sources)
     return Frame(
@@ -127,6 +139,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         notes=(
             *raw.notes,
             *(masters.notes if masters is not None else ()),
+            *_without_length(masters, exposure),
             *measured,
             *detector.notes,
             *_told(dark),
@@ -272,6 +285,13 @@ def _sky(
     return sky_level(counts, bad, mesh_px), part
 
 
+def _without_length(masters: Masters | None, exposure: Exposure) -> tuple[str, ...]:
+    """A sentence where a dark is there, and nobody knows how much of it."""
+    if masters is None or masters.dark is None or exposure.exposure_s:
+        return ()
+    return ("no dark current is taken from it: no exposure time (EXPTIME) can be read in its header",)
+
+
 def _told(dark: float) -> tuple[str, ...]:
     """A sentence where more lies in the dark than a round field leaves of a square."""
     if dark <= ROUND_FIELD:
@@ -286,61 +306,3 @@ def _cosmic_rays(signal: Image, quiet: Image, mask: MaskImage, sigma: float) -> 
     np.maximum(noise2, np.float32(0.0), out=noise2)
     noise2 += quiet
     return find_cosmic_rays(signal, noise2, dead, (mask & MaskPlane.SATURATED) != 0, sigma)
-
-
-def _dark_current(masters: Masters | None, exposure: Exposure) -> Image:
-    """What was subtracted as such, in data units: its Poisson noise is still there; (1, 1) where it is none.
-
-    Without any bias a dark holds that too, which has no such noise: then it is not known.
-    """
-    if masters is None or masters.dark is None or masters.dark_holds_bias:
-        return np.zeros((1, 1), dtype=np.float32)
-    current: Image = np.maximum(masters.dark * np.float32(exposure.exposure_s or 0.0), np.float32(0.0))
-    return current
-
-
-def _sky_variance(level: Image, current: Image, response: Image | None, detector: Detector) -> Image:
-    """Electrons squared: read noise and Poisson noise of sky and dark current.
-
-    Under a flat ``f`` a calibrated signal ``S`` was ``S f`` electrons: its Poisson variance is
-    ``S / f``, that of the dark current ``D / f**2`` and the read noise ``r**2 / f**2``.
-    """
-    sky = np.maximum(level, np.float32(0.0))
-    beside = current + np.float32(detector.read_noise**2)
-    sky += beside if response is None else beside / response
-    if response is not None:
-        sky /= response
-    sky *= np.float32(detector.sky_variance_factor)
-    variance: Image = np.maximum(sky, np.float32(1e-3), out=sky)
-    return variance
-
-
-def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Image:
-    """The light of the sources as the noise model takes it: never negative, hardly noisy.
-
-    A variance that follows the noise of its own pixel would favour the pixels that scattered low. So
-    faint light is smoothed. In the cores of bright stars, where smoothing would lose half the peak of
-    a sharp PSF and the noise is a small part of the light, the pixel itself counts; between 5 and 15
-    sigma the one passes into the other.
-
-    Parameters
-    ----------
-    signal, noise : (height, width) float32
-        Light above the sky and the sky's standard deviation, in electrons.
-    unknown : (height, width) bool
-        Pixels whose values mean nothing.
-    """
-    smooth = blurred(np.where(unknown, np.float32(0.0), signal), MODEL_SMOOTHING_PX)
-    if unknown.any():
-        weight = blurred((~unknown).astype(np.float32), MODEL_SMOOTHING_PX)
-        smooth /= np.maximum(weight, np.float32(1e-3))
-    np.maximum(smooth, np.float32(0.0), out=smooth)
-    # Nothing fainter than 5 sigma of the sky is more significant than that.
-    bright = np.flatnonzero(smooth > np.float32(5.0) * noise)
-    light = smooth.ravel()[bright]
-    significance = light / np.sqrt(np.square(noise.ravel()[bright]) + light)
-    sharp = np.clip(np.float32(0.1) * significance - np.float32(0.5), 0.0, 1.0)
-    own = np.where(unknown.ravel()[bright], light, signal.ravel()[bright])
-    model: Image = smooth
-    model.ravel()[bright] = np.maximum(light + sharp * (own - light), np.float32(0.0))
-    return model

@@ -16,6 +16,8 @@ SAME_LENGTH = 0.02  # relative difference of exposure times
 ENOUGH = 5  # of a kind: with fewer those of the next night are taken too
 MOST_SIZES = 3  # that a sentence tells
 MOST_NAMED = 5
+# Nights between a frame and its calibration frames: more are told. Dust moves, cameras change slowly.
+MOST_NIGHTS = {FrameKind.BIAS: 400.0, FrameKind.DARK: 400.0, FrameKind.FLAT: 100.0}
 ALONE = 3  # darks of the frame's own length are taken alone: their mean is free of cosmic rays
 
 
@@ -90,9 +92,11 @@ def choose(
         if kind is FrameKind.DARK:
             groups = [_of_nearest_nights(same, exposure.mjd, longitude) for same in _by_length(fit)]
             # The biases come first, and are what is chosen by now.
-            chosen += _best_known(groups, exposure) if chosen else [one for same in groups for one in same]
+            best = _best_known(groups, exposure) if chosen else [one for same in groups for one in same]
         else:
-            chosen += _of_nearest_nights(fit, exposure.mjd, longitude)
+            best = _of_nearest_nights(fit, exposure.mjd, longitude)
+        notes += _of_long_ago(kind, best, exposure.mjd)
+        chosen += best
     return Choice(tuple(chosen), exposure.exposure_s or 0.0, tuple(notes))
 
 
@@ -108,8 +112,22 @@ def _difference(calibrator: Calibrator, exposure: Exposure) -> str | None:
 def _left_out(kind: FrameKind, calibrators: Sequence[Calibrator], exposure: Exposure) -> str:
     """One sentence: why none of some calibration frames serves."""
     ((name, _),) = Counter(_difference(one, exposure) for one in calibrators).most_common(1)
-    count = "the only one" if len(calibrators) == 1 else f"all {len(calibrators)}"
-    return f"no {kind} of its {name} is there: {count} of its camera differ"
+    count = "the only one of its camera differs"
+    if len(calibrators) > 1:
+        count = f"all {len(calibrators)} of its camera differ"
+    return f"no {kind} of its {name} is there: {count}"
+
+
+def _of_long_ago(kind: FrameKind, calibrators: Sequence[Calibrator], mjd: float | None) -> list[str]:
+    """One sentence where the nearest of some kind that serve are far from a frame's night."""
+    dated = [
+        one.exposure.mjd - mjd for one in calibrators if one.exposure.mjd is not None and mjd is not None
+    ]
+    away = min(dated, key=abs, default=0.0)
+    if abs(away) <= MOST_NIGHTS[kind]:
+        return []
+    when = "after" if away > 0.0 else "before"
+    return [f"the nearest {kind} of its camera that serves it was taken {abs(away):.0f} nights {when} it"]
 
 
 def _of_other_sizes(calibrators: Sequence[Calibrator], shape: tuple[int, int]) -> str:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
-from pipeline.calibration.masters import Masters
+from pipeline.calibration.masters import FREE_OF_BIAS, Masters
 from pipeline.calibration.steps import STEPS, told_steps
 from pipeline.files.cards import look_up
 from pipeline.files.headers import data_unit
 from pipeline.files.readout import STACKED
+from pipeline.frame import Image
 
 LEVEL = "RLEVEL"  # 0 is raw: Las Cumbres Observatory
 PROCESSED = "PROCTYPE"  # raw, or what was made of it: NOIRLab
 PRODUCT = "HIERARCH ESO PRO CATG"  # of what ESO's pipelines wrote, and of nothing raw
 ALL = frozenset(STEPS)
+LEAST_BIAS = 50.0  # data units: of one that is less, what is left of an overscan's level may be more
 
 
 def due(masters: Masters, header: Header) -> Masters:
@@ -41,6 +44,34 @@ def due(masters: Masters, header: Header) -> Masters:
         return Masters(content=masters.content, notes=(note,))
     bias, dark, flat = (None if kind in done else part for kind, part in parts.items())
     return replace(masters, bias=bias, dark=dark, flat=flat, notes=(*masters.notes, note))
+
+
+def unless_below(masters: Masters, data: Image, seconds: float) -> Masters:
+    """The masters without a bias that is no longer in a frame, although its header does not say so.
+
+    Parameters
+    ----------
+    masters : Masters
+        Those that are due.
+    data : (height, width) float32
+        The frame without its overscan, as its file or the overscan's level left it.
+    seconds : float
+        How long it was exposed.
+    """
+    holds = masters.dark_holds_bias and masters.dark is not None
+    part = masters.dark if holds else masters.bias
+    if part is None:
+        return masters
+    level = float(np.median(part)) * (seconds if holds else 1.0)
+    median = float(np.median(data))
+    if level <= LEAST_BIAS or median >= FREE_OF_BIAS * level:
+        return masters
+    kinds = "darks" if holds else "biases"
+    note = (
+        f"its level, {median:.4g}, is far below that of its {kinds}, {level:.4g}, which were taken out of it "
+        "before, it seems, and are not taken out again"
+    )
+    return replace(masters, bias=None, dark=None if holds else masters.dark, notes=(*masters.notes, note))
 
 
 def done_by(header: Header) -> frozenset[FrameKind]:

@@ -12,6 +12,8 @@ from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator
 from pipeline.calibration.combine import mean_of
 from pipeline.calibration.fitting import none_of_use, set_aside
+from pipeline.calibration.masked import Masked
+from pipeline.calibration.mean_noise import Pairs
 from pipeline.calibration.overscan import amplifiers, trim
 from pipeline.calibration.photon_transfer import MOST_FULL, Lit, blocks_of
 from pipeline.calibration.steps import told_steps
@@ -34,9 +36,12 @@ Unlit = Callable[[RawFrame, float], Image]
 class Flats:
     """Flats of one filter, read one at a time, and what is to be said of them."""
 
-    def __init__(self, flats: Sequence[Calibrator]) -> None:
+    def __init__(self, flats: Sequence[Calibrator], masked: Masked) -> None:
         self._flats = flats
+        self._masked = masked
         self._aside: dict[str, list[Calibrator]] = {}
+        self._pairs = Pairs()
+        self._photons = 0.0  # relative variance that the photons of the last one make; 0 where nothing tells
         self._level = 0.0  # of the brightest that still holds whatever the camera adds
         self.lit: list[Lit] = []  # some of those that may tell a gain which no header does
 
@@ -55,10 +60,15 @@ class Flats:
         FrameRefused
             None is of use.
         """
-        mean = mean_of(self._lit(unlit), folder)
+        mean = mean_of(self._pairs.of(self._lit(unlit)), folder)
         mean /= np.float32(np.median(mean))
         mean[mean < LOWEST_FLAT] = 0.0
         return mean
+
+    @property
+    def variance(self) -> float:
+        """What is left of their noise in the response, relative and squared."""
+        return self._pairs.variance(self._photons)
 
     @property
     def has_pedestal(self) -> bool:
@@ -95,6 +105,9 @@ class Flats:
                 fullness = level / _at_most(raw)
                 of_use = blocks_of(image, amplifiers(raw)) if fullness <= MOST_FULL else ()
                 self.lit.append(Lit(light, fullness, of_use))
+            self._masked.add(trimmed.raw, exposures)
+            gain = raw.exposure.gain
+            self._photons = 0.0 if gain is None else 1.0 / (gain * light)
             yield image / np.float32(light), exposures
         if sum(map(len, self._aside.values())) == len(self._flats):
             reason, (first, *_) = next(iter(self._aside.items()))

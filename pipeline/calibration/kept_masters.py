@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.calibration.choice import Calibrator, Choice, choose
 from pipeline.calibration.masters import Masters, build
+from pipeline.calibration.mean_noise import MeanNoise
 from pipeline.calibration.overscan import Section
 from pipeline.calibration.photon_transfer import PhotonTransfer
 from pipeline.files.npz_file import DAMAGE
@@ -28,9 +29,10 @@ NOTES = "notes"
 UNREAD = "unread"
 HOLDS_BIAS = "dark_holds_bias"
 TRANSFER = "transfer"
+NOISE = "noise"
 UNTOLD = "untold"
 TEXTS = (NOTES, UNREAD, UNTOLD)
-CACHE_FORMAT = "8"
+CACHE_FORMAT = "9"
 
 
 def masters_for(
@@ -123,7 +125,9 @@ def load(folder: Path, content: str) -> Masters | None:
         with np.load(path, allow_pickle=False) as arrays:
             used(path)
             images = {
-                name: arrays[name] for name in arrays.files if name not in (*TEXTS, HOLDS_BIAS, TRANSFER)
+                name: arrays[name]
+                for name in arrays.files
+                if name not in (*TEXTS, HOLDS_BIAS, TRANSFER, NOISE)
             }
             notes, unread, untold = (
                 tuple(str(each) for each in arrays[name]) if name in arrays.files else () for name in TEXTS
@@ -136,6 +140,7 @@ def load(folder: Path, content: str) -> Masters | None:
                 unread=unread,
                 transfer=_transfer_of(arrays[TRANSFER]) if TRANSFER in arrays.files else None,
                 untold="".join(untold),
+                noise=MeanNoise(*(float(each) for each in arrays[NOISE])),
             )
     except DAMAGE:
         return None
@@ -154,6 +159,7 @@ def save(folder: Path, masters: Masters) -> None:
     ):
         if texts:
             arrays[name] = np.array(texts, dtype=np.str_)
+    arrays[NOISE] = np.array(astuple(masters.noise), dtype=np.float64)
     if masters.dark_holds_bias:
         arrays[HOLDS_BIAS] = np.array(True)
     if (found := masters.transfer) is not None:

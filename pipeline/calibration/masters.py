@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, Choice, same_length
 from pipeline.calibration.combine import mean_of
-from pipeline.calibration.fitting import Unfit, fitting, same_part
+from pipeline.calibration.fitting import Unfit, fitting, same_part, set_aside
 from pipeline.calibration.flats import Flats
+from pipeline.calibration.masked import Masked
+from pipeline.calibration.mean_noise import UNKNOWN, MeanNoise, Pairs
 from pipeline.calibration.overscan import Section, amplifiers, trim
 from pipeline.calibration.photon_transfer import Lit, PhotonTransfer, blocks_of, photon_transfer
 from pipeline.calibration.steps import told_steps
@@ -29,6 +31,8 @@ from pipeline.quantile import MAD_TO_SIGMA, quantile
 FREE_OF_BIAS = 0.5  # of the bias: a master dark whose median is below it does not hold that any more
 MOST_BIASES = 5  # that tell the read noise
 HOT_SIGMA = 20.0  # of the dark current's scatter
+MOST_LENGTHS = 5  # that a sentence tells
+NO_LENGTH = "no exposure time (EXPTIME) can be read in the header"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Masters:
     flat : (height, width) float32, optional
         Relative response, median 1; 0 where there is none to speak of.
     bad : (height, width) bool, optional
-        Hot pixels of the dark and dead ones of the flat.
+        Hot pixels of the dark, dead ones of the flat, and those of which any has no value.
     content : str
         A hash of all that they were made of.
     notes : tuple of str
@@ -57,6 +61,8 @@ class Masters:
         The gain that the flats tell, where their headers do not.
     untold : str
         Why they tell none although they are asked.
+    noise : MeanNoise
+        What is left of the noise of the exposures that they are of.
     """
 
     bias: Image | None = None
@@ -69,6 +75,7 @@ class Masters:
     unread: tuple[str, ...] = ()
     transfer: PhotonTransfer | None = None
     untold: str = ""
+    noise: MeanNoise = UNKNOWN
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -119,15 +126,22 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
         [one for one in choice.calibrators if one.exposure.kind is kind]
         for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
     )
+    unknown = [one for one in darks if not one.exposure.exposure_s]
     darks = [one for one in darks if one.exposure.exposure_s]
-    bias = mean_of(_as_they_are(biases), folder) if biases else None
+    of_biases, of_darks = Pairs(), Pairs()
+    masked = {kind: Masked() for kind in FrameKind}
+    bias = mean_of(of_biases.of(_as_they_are(biases, masked[FrameKind.BIAS])), folder) if biases else None
     may_scale = bias is not None or all(_is_freed(one.read()) for one in darks)
     own = darks if may_scale else [one for one in darks if same_length(_seconds(one), choice.length_s)]
-    dark = _dark_rate(own, bias, folder) if own else None
+    dark = mean_of(of_darks.of(_dark_rates(own, bias, masked[FrameKind.DARK])), folder) if own else None
+    length = float(np.median([_seconds(one) for one in own])) if own and bias is not None else 0.0
+    noise = MeanNoise(of_biases.variance(), of_darks.variance(), dark_s=length)
     holds_bias = dark is not None and not may_scale
+    notes = _of_darks(darks, own, unknown, choice.length_s)
     if not flats:
-        return Masters(bias, dark, None, _bad(dark, None), dark_holds_bias=holds_bias)
-    lit = Flats(flats)
+        bad = _bad(dark, None, masked.values())
+        return Masters(bias, dark, None, bad, notes=notes, dark_holds_bias=holds_bias, noise=noise)
+    lit = Flats(flats, masked[FrameKind.FLAT])
     pedestal = None if may_scale else _pedestal(darks, flats, folder)
 
     def unlit(raw: RawFrame, seconds: float) -> Image:
@@ -142,14 +156,31 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
 
     flat = lit.response(unlit, folder)
     has_pedestal = bias is None and pedestal is None
-    notes = lit.notes(has_pedestal=has_pedestal)
-    made = Masters(bias, dark, flat, _bad(dark, flat), notes=notes, dark_holds_bias=holds_bias)
+    notes += lit.notes(has_pedestal=has_pedestal)
+    noise = replace(noise, flat=lit.variance)
+    bad = _bad(dark, flat, masked.values())
+    made = Masters(bias, dark, flat, bad, notes=notes, dark_holds_bias=holds_bias, noise=noise)
     if not lit.lit or (has_pedestal and lit.has_pedestal):
         return made
     try:
         return replace(made, transfer=_transfer(lit.lit, biases, darks))
     except FrameRefused as refused:
         return replace(made, untold=str(refused))
+
+
+def _of_darks(
+    darks: Sequence[Calibrator], used: Sequence[Calibrator], unknown: Sequence[Calibrator], length_s: float
+) -> tuple[str, ...]:
+    """Sentences where darks that are there are not taken from a frame."""
+    said = [set_aside(unknown, NO_LENGTH)] if unknown else []
+    if darks and not used:
+        of = ", ".join(f"{each:g}" for each in sorted({_seconds(one) for one in darks})[:MOST_LENGTHS])
+        own = f"{length_s:g} s" if length_s else "a length that its header does not tell"
+        said.append(
+            f"its camera's darks are of {of} s and it is of {own}: without a bias neither dark current nor "
+            "bias is taken from it; `astrid ingest` biases, or darks of its length"
+        )
+    return tuple(said)
 
 
 def _transfer(
@@ -174,11 +205,15 @@ def _transfer(
     return replace(photon_transfer(lit, dim), by_darks=by_darks)
 
 
-def _dark_rate(darks: Sequence[Calibrator], bias: Image | None, folder: Path | None) -> Image:
-    """The dark current in data units per second."""
-    frames = ((trim(one.read()).raw, _seconds(one)) for one in darks)
-    rates = ((_without_bias(raw, bias) / seconds, combined_of(raw.header)) for raw, seconds in frames)
-    return mean_of(rates, folder)
+def _dark_rates(
+    darks: Sequence[Calibrator], bias: Image | None, masked: Masked
+) -> Iterator[tuple[Image, int]]:
+    """The dark current in data units per second, each with how many exposures it is of."""
+    for one in darks:
+        raw = trim(one.read()).raw
+        exposures = combined_of(raw.header)
+        masked.add(raw, exposures)
+        yield _without_bias(raw, bias) / np.float32(_seconds(one)), exposures
 
 
 def _without_bias(raw: RawFrame, bias: Image | None) -> Image:
@@ -199,14 +234,17 @@ def _pedestal(darks: Sequence[Calibrator], flats: Sequence[Calibrator], folder: 
     """What flats hold beside light, where no bias tells: a dark of the length nearest to theirs."""
     wanted = float(np.median([_seconds(one) for one in flats]))
     nearest = min((_seconds(one) for one in darks), key=lambda seconds: abs(seconds - wanted))
-    return mean_of(_as_they_are([one for one in darks if same_length(_seconds(one), nearest)]), folder)
+    alike = [one for one in darks if same_length(_seconds(one), nearest)]
+    return mean_of(_as_they_are(alike, Masked()), folder)
 
 
-def _as_they_are(calibrators: Iterable[Calibrator]) -> Iterator[tuple[Image, int]]:
+def _as_they_are(calibrators: Iterable[Calibrator], masked: Masked) -> Iterator[tuple[Image, int]]:
     """Biases or darks without their overscan, each with how many exposures it is of."""
     for one in calibrators:
         raw = trim(one.read()).raw
-        yield raw.data, combined_of(raw.header)
+        exposures = combined_of(raw.header)
+        masked.add(raw, exposures)
+        yield raw.data, exposures
 
 
 def _seconds(calibrator: Calibrator) -> float:
@@ -224,8 +262,8 @@ def _less_dark(image: Image, dark: Image | None, seconds: float) -> Image:
     return image if dark is None else _less(image, (dark * np.float32(seconds)).astype(np.float32))
 
 
-def _bad(dark: Image | None, flat: Image | None) -> NDArray[np.bool_] | None:
-    """Pixels that are hot in the dark or dead in the flat."""
+def _bad(dark: Image | None, flat: Image | None, masked: Iterable[Masked]) -> NDArray[np.bool_] | None:
+    """Pixels that are hot in the dark or dead in the flat, and those of which either or the bias has none."""
     bad: NDArray[np.bool_] | None = None
     if dark is not None:
         middle = np.median(dark)
@@ -233,6 +271,9 @@ def _bad(dark: Image | None, flat: Image | None) -> NDArray[np.bool_] | None:
         bad = deviation > HOT_SIGMA * max(_scatter(deviation.ravel()), 1e-9)
     if flat is not None:
         bad = flat <= 0.0 if bad is None else bad | (flat <= 0.0)
+    for pixels in (each.pixels for each in masked):
+        if pixels is not None:
+            bad = pixels if bad is None else bad | pixels
     return bad
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.files.readout import COMBINED
 from pipeline.frame import Exposure, Image
 from pipeline.neighbourhood import blurred, grown
 from pipeline.quantile import MAD_TO_SIGMA, quantile
@@ -26,6 +27,8 @@ QUIET_SHARE = 0.25  # of the good pixels, those with least light from sources, a
 FULL_WELL = 2e5  # electrons; hardly any pixel holds more, which bounds a gain that nothing else tells
 MOST_WELLS = 5.0  # of a pixel in some exposures that were added up: of more they are no counts a second
 LARGEST_READ_NOISE = 50.0  # electrons
+HARDLY_SKY = 9.0  # electrons: their noise is less than that of reading
+LEAST_OWN = 0.01  # of a sky's variance is the frame's own, however noisy its masters
 
 ENOUGH = 2**18  # pixels tell the noise to three parts in a thousand: of larger images some bands of rows do
 BAND_ROWS = 64
@@ -35,11 +38,18 @@ BAND_ROWS = 64
 class SkyNoise:
     """Level and standard deviation of a pixel of empty sky, in data units.
 
-    To a detector's noise a dark current that was subtracted is a part of that level.
+    To a detector's noise a dark current that was subtracted is a part of that level. ``beside`` is the
+    variance that is neither of photons nor of reading: that of few calibration frames.
     """
 
     level: float
     sigma: float
+    beside: float = 0.0
+
+    @property
+    def own_variance(self) -> float:
+        """Of photons and of reading."""
+        return max(self.sigma**2 - self.beside, LEAST_OWN * self.sigma**2)
 
 
 CONTRADICTS = "contradicts the sky's noise"
@@ -71,26 +81,31 @@ def sky_noise(data: Image, background: Image, bad: NDArray[np.bool_]) -> SkyNois
     bad : (height, width) bool
         Pixels to leave out.
     """
-    every = max(1, data.size // ENOUGH)
-    rows = np.flatnonzero(np.arange(len(data)) // BAND_ROWS % every == 0)
+    rows = some_rows(data)
     if bad[rows].all():
         rows = np.arange(len(data))
     data, bad = data[rows], bad[rows]
     excess: Image = np.where(bad, np.float32(0.0), data - background[rows])
-    roughness = _second_differences(excess)
+    rough = roughness(excess)
     usable = ~grown(bad, 1)
     if not usable.any():
         usable = ~bad
     light = blurred(excess, 2.0)
     quiet = usable & (light <= quantile(light[usable], QUIET_SHARE))
-    sample = roughness[quiet]
+    sample = rough[quiet]
     sigma = MAD_TO_SIGMA * quantile(np.abs(sample), 0.5)
     if sigma == 0.0:  # coarse digitisation: most neighbours are equal
         sigma = float(sample.std())
     return SkyNoise(level=quantile(data[quiet], 0.5), sigma=max(sigma, 1e-6))
 
 
-def _second_differences(image: Image) -> Image:
+def some_rows(image: Image) -> NDArray[np.intp]:
+    """Bands of rows that tell an image's noise well enough."""
+    every = max(1, image.size // ENOUGH)
+    return np.flatnonzero(np.arange(len(image)) // BAND_ROWS % every == 0)
+
+
+def roughness(image: Image) -> Image:
     """Second differences along both axes: blind to any slope and nearly blind to a resolved star.
 
     The noise of independent pixels stays what it is (Immerkær 1996, Computer Vision and Image
@@ -110,7 +125,9 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float, *, are_whol
 
     - more noise than they explain, and no read noise known: the rest is read noise, if it is at most
       50 electrons;
-    - more noise in spite of a known read noise: the gain is what makes the sky consistent;
+    - more noise in spite of a known read noise: the gain is what makes the sky consistent; but of fractions
+      that would be hardly an electron of sky, the sky was subtracted and its noise is as read noise;
+    - that of the mean, or the sum, of as many exposures as the header says it is of: it is that;
     - less noise: the level has a pedestal or frames were averaged. The gain stands, which
       overstates rather than understates the noise of sources, and the sky's variance is as measured;
     - as much less as counts a second have, and no whole numbers: that they are. Less than any pedestal
@@ -131,26 +148,61 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float, *, are_whol
         Whether the pixels of the file are whole numbers: then they are a camera's counts, on a pedestal.
     """
     read_noise = exposure.read_noise or 0.0
-    variance = sky.sigma**2
     if exposure.gain is None:
         return _without_gain(sky, read_noise, brightest)
     gain = exposure.gain
-    expected = max(sky.level, 0.0) / gain + (read_noise / gain) ** 2
+    expected = max(sky.level, 0.0) / gain + (read_noise / gain) ** 2 + sky.beside
     ratio = sky.sigma / math.sqrt(expected) if expected > 0.0 else math.inf
     if abs(ratio - 1.0) <= TOLERANCE:
         return Detector(gain, read_noise, 1.0, ())
+    if (combined := _of_combined(exposure, sky, ratio)) is not None:
+        return combined
     if ratio < 1.0:
         return _quieter(exposure, sky, ratio, brightest, are_whole=are_whole)
-    implied = gain * math.sqrt(variance - max(sky.level, 0.0) / gain)
+    return _noisier(exposure, sky, are_whole=are_whole)
+
+
+def _noisier(exposure: Exposure, sky: SkyNoise, *, are_whole: bool) -> Detector:
+    """The detector of a frame whose noise is more than its gain implies."""
+    gain, read_noise = exposure.gain or 1.0, exposure.read_noise or 0.0
+    implied = gain * math.sqrt(max(sky.own_variance - max(sky.level, 0.0) / gain, 0.0))
     if exposure.read_noise is None and implied <= LARGEST_READ_NOISE:
         return Detector(gain, implied, 1.0, (f"read noise estimated from the sky: {implied:.1f} electrons",))
-    if sky.level <= 0.0:  # sky-subtracted: no photons to take a gain from
+    estimated = _consistent_gain(sky, read_noise) if sky.level > 0.0 else 0.0
+    if sky.level <= 0.0 or (not are_whole and estimated * sky.level < max(read_noise**2, HARDLY_SKY)):
+        # Sky-subtracted: no photons to take a gain from.
         return Detector(
             gain, implied, 1.0, (f"the sky's noise, {implied:.1f} electrons, taken as read noise",)
         )
-    estimated = _consistent_gain(sky, read_noise)
     note = f"gain {gain:.3g} {CONTRADICTS}: {estimated:.3g} estimated from it"
     return Detector(estimated, read_noise, 1.0, (note,))
+
+
+def _of_combined(exposure: Exposure, sky: SkyNoise, ratio: float) -> Detector | None:
+    """That of a mean or a sum of exposures, where the header tells their number and the noise which."""
+    count = _count(exposure)
+    gain, read_noise = exposure.gain or 1.0, (exposure.read_noise or 0.0) * math.sqrt(count)
+    if count < 2 or sky.level <= 0.0:
+        return None
+    if abs(ratio * math.sqrt(count) - 1.0) <= TOLERANCE:
+        return _of_mean(exposure, 1.0)
+    of_sum = sky.sigma / math.sqrt(sky.level / gain + (read_noise / gain) ** 2 + sky.beside)
+    if abs(of_sum - 1.0) <= TOLERANCE:
+        return Detector(gain, read_noise, 1.0, (f"its noise is that of the sum of {count} exposures",))
+    return None
+
+
+def _of_mean(exposure: Exposure, factor: float) -> Detector:
+    """That of a mean of ``n``: of a gain ``n g``, so that its sources have less noise as well as its sky."""
+    count, read_noise = _count(exposure), exposure.read_noise or 0.0
+    gain = (exposure.gain or 1.0) * count
+    note = f"its noise is that of the mean of {count} exposures: gain {gain:.3g}"
+    return Detector(gain, read_noise * math.sqrt(count), factor, (note,))
+
+
+def _count(exposure: Exposure) -> int:
+    """Of how many exposures a frame is, as its header says."""
+    return int(dict(exposure.readout).get(COMBINED, 1))
 
 
 def _quieter(
@@ -164,6 +216,8 @@ def _quieter(
         scaled = _without_gain(sky, read_noise, brightest)
         note = f"its pixels were scaled, and gain {gain:.3g} is not theirs: {scaled.gain:.3g} is assumed"
         return replace(scaled, notes=(note,))
+    if (count := _count(exposure)) > 1 and sky.level > 0.0 and (of_mean := ratio * math.sqrt(count)) < 1.0:
+        return _of_mean(exposure, of_mean**2)  # and its pixels were resampled
     note = f"the sky's noise is {ratio:.2g} of what gain {gain:.3g} implies: taken as measured"
     return Detector(gain, read_noise, ratio**2, (note,))
 
@@ -189,7 +243,7 @@ def _without_gain(sky: SkyNoise, read_noise: float, brightest: float) -> Detecto
     bound = FULL_WELL / max(brightest, sky.sigma)
     gain = min(_consistent_gain(sky, read_noise), bound) if sky.level > 0.0 else min(1.0, bound)
     note = f"gain unknown: {gain:.3g} electrons per data unit assumed from the sky's noise"
-    expected = max(sky.level, 0.0) / gain + (read_noise / gain) ** 2
+    expected = max(sky.level, 0.0) / gain + (read_noise / gain) ** 2 + sky.beside
     if expected <= 0.0:
         return Detector(gain, gain * sky.sigma, 1.0, (note,))
     return Detector(gain, read_noise, sky.sigma**2 / expected, (note,))
@@ -197,5 +251,5 @@ def _without_gain(sky: SkyNoise, read_noise: float, brightest: float) -> Detecto
 
 def _consistent_gain(sky: SkyNoise, read_noise: float) -> float:
     """The gain that makes level and noise agree: the positive root of V g² - L g - r² = 0."""
-    variance = sky.sigma**2
+    variance = sky.own_variance
     return (sky.level + math.sqrt(sky.level**2 + 4.0 * variance * read_noise**2)) / (2.0 * variance)

@@ -19,7 +19,10 @@ from pipeline.quantile import MAD_TO_SIGMA
 
 SMOOTH_LINES = 101  # a line's overscan has few pixels: its noise must not become the image's stripes
 CLIP_SIGMA = 5.0
-AMPLIFIERS = "ABCD"  # of one chip, in an array of all: ends of keywords, as of the Dark Energy Camera
+# Of one chip, in an array of all: ends of keywords, letters as of the Dark Energy Camera, or numbers.
+AMPLIFIERS = (*"ABCDEFGH", *(str(number) for number in range(1, 17)))
+ALIKE = 0.02  # relative: gains of amplifiers that differ by less are one
+MOST_TEXT = 40  # letters of a card in a sentence
 STALE_SECTIONS = ("TRIMSEC", "DATASEC", "CCDSEC", "BIASSEC")  # all wrong once the frame is cut
 
 _SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
@@ -118,7 +121,7 @@ def trim(raw: RawFrame) -> Trimmed:
     data, shape = raw.data, raw.data.shape
     cut = illuminated(raw.header, shape)
     if cut is None:
-        return Trimmed(raw)
+        return Trimmed(replace(raw, notes=(*raw.notes, *_uncut(raw))))
     if min(cut.size) < SMALLEST_SIDE:
         raise FrameRefused(
             f"TRIMSEC or DATASEC leaves {cut} of it; {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed"
@@ -143,8 +146,41 @@ def trim(raw: RawFrame) -> Trimmed:
         mask=np.ascontiguousarray(cut.of(raw.mask), dtype=np.uint16),
         header=header,
         wcs=None if raw.wcs is None else raw.wcs[cut.y0 : cut.y1, cut.x0 : cut.x1],
+        notes=raw.notes if outputs else (*raw.notes, *_not_subtracted(raw, cut)),
     )
     return Trimmed(trimmed, (cut.x0, cut.y0), pedestal)
+
+
+def _uncut(raw: RawFrame) -> tuple[str, ...]:
+    """A sentence where a header names an overscan, and not what is none."""
+    strip = section(raw.header, "BIASSEC")
+    if strip is None or not strip.inside(raw.data.shape) or look_up(raw.header, ("TRIMSEC", "DATASEC")):
+        return ()
+    return (
+        f"its header has an overscan, BIASSEC, {strip}, and no TRIMSEC or DATASEC: it is neither subtracted "
+        "nor cut off",
+    )
+
+
+def _not_subtracted(raw: RawFrame, cut: Section) -> tuple[str, ...]:
+    """Sentences for what cannot be done to a frame that is cut: its overscan, and its amplifiers."""
+    said = []
+    words = ("BIASSEC", *(f"BIASSEC{end}" for end in AMPLIFIERS))
+    told = [word for word in words if look_up(raw.header, (word,)) is not None]
+    if told:
+        value = str(look_up(raw.header, (told[0],)))[:MOST_TEXT]
+        said.append(
+            f"no overscan is subtracted from it: {told[0]} is {value!r}, which is no part of its array "
+            f"beside TRIMSEC or DATASEC, {cut}, or not each part has one"
+        )
+    own = (gain_of_amplifier(raw.header, end, raw.exposure.exposure_s) for end in AMPLIFIERS)
+    gains = [gain for gain in own if gain is not None]
+    if gains and max(gains) > (1.0 + ALIKE) * min(gains):
+        said.append(
+            f"its amplifiers have gains of {min(gains):.3g} to {max(gains):.3g} and are not made alike, for "
+            "its header does not name a part (TRIMSECA) and an overscan (BIASSECA) of each"
+        )
+    return tuple(said)
 
 
 def amplifiers(raw: RawFrame) -> tuple[Section, ...]:
@@ -186,7 +222,7 @@ def _outputs(raw: RawFrame, cut: Section) -> tuple[_Output, ...]:
 
 
 def _several_outputs(raw: RawFrame) -> Iterator[_Output]:
-    """The amplifiers whose part and overscan a header names by their letters."""
+    """The amplifiers whose part and overscan a header names by their letters or numbers."""
     for letter in AMPLIFIERS:
         part = section(raw.header, f"TRIMSEC{letter}", f"DATASEC{letter}")
         strip = section(raw.header, f"BIASSEC{letter}")

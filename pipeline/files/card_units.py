@@ -19,6 +19,7 @@ TIME_UNITS_S = {
 SHORT = 3  # letters of a unit that are one only in brackets or behind "in": "min" is "at least" too
 
 _MARKED = re.compile(r"[\[(]\s*([a-z]+)\.?\s*[\])](?![a-z])|\bin\s+([a-z]+)\b")
+_ALONE = re.compile(r"(?:^|[,;:])\s*([a-z]+)\.?\s*$")  # the whole comment, or its end behind a comma
 _COUNT = r"(?:adu|dn|count|ct)s?"
 _ELECTRON = r"(?<![a-z])(?:photo-?)?(?:electrons?\b|e-|e\b)"
 _COUNTS_PER_ELECTRON = re.compile(rf"\b{_COUNT}\s*(?:/|per)\s*{_ELECTRON}|{_ELECTRON}\s*to\s*{_COUNT}\b")
@@ -36,6 +37,9 @@ def seconds_of(comment: str) -> float:
     for bracketed, behind in _MARKED.findall(said):
         if (seconds := TIME_UNITS_S.get(bracketed or behind)) is not None:
             return seconds
+    alone = _ALONE.search(said)
+    if alone is not None and alone[1] in TIME_UNITS_S:
+        return TIME_UNITS_S[alone[1]]
     words = re.findall(r"[a-z]+", said)
     if not words or "seconds" in words:
         return 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.files.celestial import LEFT_OUT
 from pipeline.files.headers import date_doubts, filter_doubt, unknown_length, unreadable_cards, unusable_date
+from pipeline.files.scaling import WRAPPED
 from pipeline.frame import RawFrame
 
 
@@ -17,5 +18,5 @@ def doubts(raw: RawFrame) -> tuple[str, ...]:
         found += [*date_doubts(header, seconds), unknown_length(header, seconds)]
     if raw.exposure.filter is None:
         found.append(filter_doubt(header))
-    found += [note for note in raw.notes if note.startswith(LEFT_OUT)]
+    found += [note for note in raw.notes if note.startswith((LEFT_OUT, WRAPPED))]
     return tuple(each for each in found if each is not None)

@@ -24,9 +24,13 @@ COMPANION_NAMES = {
     "SKY", "BACKGROUND", "BKG", "BACK", "MODEL", "EXPMAP", "EXP", "SAMP", "TIME", "CTX", "CON", "AREA",
     "DIMARR", "WCSDVARR", "THUMBNAIL", "PREVIEW", "DIFF", "DIFFERENCE", "TEMPLATE", "SCORE", "SCORR",
 }  # fmt: skip
+VARIANCE_NAMES = {"VAR", "VARIANCE"}
+ERROR_NAMES = {"ERR", "ERROR", "ERRORS", "UNCERT", "UNCERTAINTY", "SIGMA", "STD", "STDDEV", "RMS"}
 ROLES_OF_ESO = {"QUALITY": MASK_WORDS, "ERROR": COMPANION_WORDS}  # values of HDUCLAS2
 OF_ANY_IMAGE = {"IMAGE", "IMG", "SCI", "DATA", "MAP", "BAD", "PIXEL", "PIX", "QUALITY"}  # tell no two apart
-OF_NO_IMAGE = MASK_WORDS | MASK_NAMES | WEIGHT_WORDS | WEIGHT_NAMES | OF_ANY_IMAGE
+OF_NO_IMAGE = (
+    MASK_WORDS | MASK_NAMES | WEIGHT_WORDS | WEIGHT_NAMES | VARIANCE_NAMES | ERROR_NAMES | OF_ANY_IMAGE
+)
 
 IMAGE = "image"
 MASK = "a mask"
@@ -70,7 +74,7 @@ def is_weight(hdu: fits.ImageHDU) -> bool:
 
 
 def masks(mask: fits.ImageHDU, image: fits.ImageHDU) -> bool:
-    """Whether a mask or weight is an image's: of its size and ``EXTVER``, and of its name if it has one."""
+    """Whether a mask, weight or variance is an image's: of its size, ``EXTVER`` and name if it has one."""
     if mask.shape != image.shape or mask.ver != image.ver:
         return False
     names = _words(image)

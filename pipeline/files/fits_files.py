@@ -35,8 +35,9 @@ from pipeline.files.fits_selection import (
 )
 from pipeline.files.headers import exposure_of
 from pipeline.files.readout import readout_of
-from pipeline.files.scaling import linear
+from pipeline.files.scaling import linear, unwrapped
 from pipeline.files.unfilled import unfilled
+from pipeline.files.variance_gain import variance_gain
 from pipeline.frame import Exposure, FrameRefused, Image, MaskImage, RawFrame
 from pipeline.quantile import quantile
 
@@ -131,7 +132,8 @@ def read_frame(
             raise FrameRefused(f"extension {extension} of the file is no exposure")
         hdu = hdus[extension]
         header, exposure = described(hdus, extension, selection, path, keywords)
-        data, scaled = linear(_plane(hdu, header), header)
+        plane, unsigned = _plane(hdu, header)
+        data, scaled = linear(plane, header)
         bad = _huge(data)
         data[bad] = 0.0
         mask = np.where(bad, MaskPlane.BAD, 0).astype(np.uint16)
@@ -139,10 +141,26 @@ def read_frame(
         _check_content(data, mask, exposure.kind)
         if exposure.kind is FrameKind.SCIENCE:
             mask[unfilled(data)] = MaskPlane.BAD
+        exposure, worth = _with_worth(exposure, hdus, extension, data, mask, path)
         wcs, remark = wcs_of(hdus, extension, path)
-    complaints.extend(each for each in (scaled, remark) if each is not None)
+    complaints.extend(each for each in (unsigned, scaled, worth, remark) if each is not None)
     notes = tuple(dict.fromkeys(complaints))
     return RawFrame(data, mask, exposure, header, wcs, extension, notes)
+
+
+def _with_worth(
+    exposure: Exposure, hdus: fits.HDUList, extension: int, data: Image, mask: MaskImage, path: Path
+) -> tuple[Exposure, str | None]:
+    """The exposure with the gain that the file's variance tells where its header has none, and a sentence."""
+    if exposure.kind is not FrameKind.SCIENCE or exposure.gain is not None:
+        return exposure, None
+    found = variance_gain(hdus, extension, data, mask, path)
+    if found is None:
+        return exposure, None
+    gain, name = found
+    return replace(
+        exposure, gain=gain
+    ), f"gain {gain:.4g} electrons a unit, as its extension {name[:40]} tells"
 
 
 def read_header(path: Path, extension: int, keywords: Mapping[str, str] = NO_OTHERS) -> fits.Header:
@@ -252,16 +270,16 @@ def _merged_header(hdus: fits.HDUList, extension: int) -> fits.Header:
     return header
 
 
-def _plane(hdu: fits.ImageHDU, header: fits.Header) -> Image:
-    """The pixels as float32, one plane; ``header`` is what was read before the data."""
-    stored = hdu.data.reshape(hdu.shape[-2:])
+def _plane(hdu: fits.ImageHDU, header: fits.Header) -> tuple[Image, str | None]:
+    """The pixels as float32, one plane, and a sentence; ``header`` is what was read before the data."""
+    stored, unsigned = unwrapped(hdu.data.reshape(hdu.shape[-2:]))
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is masked as a sentinel
         plane = np.ascontiguousarray(stored, dtype=np.float32)
     blank = header.get("BLANK")
     # Unsigned integers are signed ones and a BZERO to FITS, and astropy forgets the blank ones of them.
     if stored.dtype.kind == "u" and isinstance(blank, int):
         plane[stored == blank + int(header.get("BZERO", 0))] = np.nan
-    return plane
+    return plane, unsigned
 
 
 def _huge(data: Image) -> NDArray[np.bool_]:

@@ -7,6 +7,8 @@ both headers tell; one that is silent agrees with all.
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 
 from astropy.io.fits import Header
 
@@ -22,7 +24,17 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "mode": ("READOUTM", "READMODE", "RDMODE", "HIERARCH ESO DET READ CLOCK", "HIERARCH ESO DET READ MODE"),
     "temperature": ("CCD-TEMP", "CCDTEMP", "CCDATEMP", "DET-TEMP", "DETTEMP", "DET-TMP"),
 }
+# Two numbers in one card: "2 2", "2x2". Of a section those where it begins.
+PAIRS: dict[str, tuple[str, ...]] = {"binning": ("CCDSUM", "BINNING")}
+# Where on the chip what was read begins. Each agrees with itself alone: they count other pixels.
+WINDOWS: dict[str, tuple[str, str]] = {
+    "window": ("XORGSUBF", "YORGSUBF"),
+    "window (ESO)": ("HIERARCH ESO DET WIN1 STRX", "HIERARCH ESO DET WIN1 STRY"),
+    "window (LTV)": ("LTV1", "LTV2"),
+}
+SECTION_OF_CHIP = "CCDSEC"
 TEMPERATURE = "temperature"
+WINDOW = "window"
 COMBINED = "combined"  # of how many exposures it is: nothing that frames must share
 STACKED = ("STACKCNT", "NCOMBINE")  # how many frames it is of: Siril, IRAF
 MASTER_OF = 10  # where a header calls it a master and does not say of how many
@@ -35,8 +47,7 @@ MOST = 100_000  # exposures of a master: more is no count
 def readout_of(header: Header) -> Readout:
     """What a header says of it: names of `KEYWORDS`, each with a finite number or a short text."""
     told: list[tuple[str, float | str]] = []
-    for name, keywords in KEYWORDS.items():
-        value = look_up(header, keywords)
+    for name, value in _values(header):
         if isinstance(value, bool) or value is None:
             continue
         try:
@@ -48,6 +59,28 @@ def readout_of(header: Header) -> Readout:
             told.append((name, number))
     exposures = combined_of(header)
     return (*told, (COMBINED, exposures)) if exposures > 1 else tuple(told)
+
+
+def _values(header: Header) -> Iterator[tuple[str, object]]:
+    """What is told under each name, if anything is, as it stands in the header."""
+    for name, keywords in KEYWORDS.items():
+        value = look_up(header, keywords)
+        axis = {"x": 0, "y": 1}.get(name[-1:]) if value is None and name[:-2] in PAIRS else None
+        yield name, value if axis is None else _pair(look_up(header, PAIRS[name[:-2]]))[axis]
+    for name, both in WINDOWS.items():
+        yield from (
+            (f"{name} {side}", look_up(header, (word,))) for side, word in zip("xy", both, strict=True)
+        )
+    numbers = re.findall(r"\d+", str(look_up(header, (SECTION_OF_CHIP,)) or ""))
+    if len(numbers) == 4:
+        x1, x2, y1, y2 = map(int, numbers)
+        yield from ((f"{WINDOW} (CCDSEC) x", min(x1, x2)), (f"{WINDOW} (CCDSEC) y", min(y1, y2)))
+
+
+def _pair(value: object) -> tuple[object, object]:
+    """Two numbers that a text holds; none where it holds others."""
+    numbers = re.findall(r"\d+", str(value or ""))
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else (None, None)
 
 
 def combined_of(header: Header) -> int:
@@ -77,4 +110,6 @@ def _agree(name: str, value: float | str, other: float | str) -> bool:
         return str(value).casefold() == str(other).casefold()
     if name == TEMPERATURE:
         return abs(value - other) <= WITHIN_DEGREES
+    if name.startswith(WINDOW):
+        return value == other
     return abs(value - other) <= SAME_NUMBER * max(abs(value), abs(other))

@@ -1,4 +1,4 @@
-"""Pixels that are stored by a scale that is not linear, made linear."""
+"""Pixels that are stored by a scale that is not linear, or without the sign that they have, made right."""
 
 from __future__ import annotations
 
@@ -6,10 +6,35 @@ import math
 
 import numpy as np
 from astropy.io.fits import Header
+from numpy.typing import NDArray
 
 from pipeline.frame import Image
 
+WRAPPED = "its pixels are numbers of 16 bits that lost their BZERO of 32768"
+JUMP = 36_000  # from one pixel to the next: by more than half of 65536 it is less without the sign
+FEWEST_JUMPS = 8
+NO_COUNTS = -4096  # the median of no camera's counts
 ASINH_UNIT = 2.5 / math.log(10.0)  # one of Pogson's magnitudes in the natural logarithm
+
+
+def unwrapped(stored: NDArray[np.integer]) -> tuple[NDArray[np.integer], str | None]:
+    """Signed integers of 16 bits that are unsigned ones in truth as such, and a sentence where they are.
+
+    What writes a camera's numbers as they are, without ``BZERO``, makes negative ones of 32768 and more:
+    bright stars have holes, or all is negative.
+
+    Parameters
+    ----------
+    stored : (height, width) integer
+    """
+    if stored.dtype.kind != "i" or stored.dtype.itemsize != 2 or stored.min() >= NO_COUNTS:
+        return stored, None
+    least = np.iinfo(np.int16).min  # stands for no value in many files
+    wide = np.where(stored == least, 0, stored).astype(np.int32)
+    jumps = sum(np.count_nonzero(np.abs(np.diff(wide, axis=axis)) > JUMP) for axis in (0, 1))
+    if jumps < FEWEST_JUMPS and float(np.median(wide)) >= NO_COUNTS:
+        return stored, None
+    return wide & 0xFFFF, f"{WRAPPED}, and are taken as such: the negative ones are 65536 more"
 
 
 def linear(stored: Image, header: Header) -> tuple[Image, str | None]:

@@ -10,9 +10,10 @@ from astropy.io.fits import Header
 from core.settings import Settings
 from core.settings_sections import CalibrateSettings, CameraSettings
 from core.vocabulary import FrameKind, MaskPlane
-from pipeline.calibration.calibrate import calibrate, source_model
+from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.illumination import vignetted
 from pipeline.calibration.masters import Masters
+from pipeline.calibration.variance import source_model
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused
 from tests.pipeline.synthetic_raw import WITHOUT_COSMIC_RAYS as SETTINGS
@@ -79,6 +80,28 @@ def test_the_noise_of_a_dark_current_is_expected_and_no_reason_to_doubt_the_gain
     on_stars = (truth.model > 500.0) & (truth.model < 20000.0)
     for where in (truth.model < 5.0, (truth.model < 5.0) & (dark > np.quantile(dark, 0.9)), on_stars):
         assert np.std(pull(frame, truth, where)) == pytest.approx(1.0, abs=0.08)
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(None, True), (60.0, False)])
+def test_a_frame_of_unknown_length_is_told_that_no_dark_current_is_taken_from_it(seconds, is_told):
+    dark = np.full(X.shape, 0.1, np.float32)
+    raw, truth = raw_frame(bias=300.0 + 6.0)
+    raw = replace(raw, exposure=replace(raw.exposure, exposure_s=seconds))
+    frame = calibrate(raw, Masters(bias=np.full(X.shape, 300.0, np.float32), dark=dark), SETTINGS)
+    assert any("no dark current is taken from it" in note for note in frame.notes) == is_told
+    assert (np.median(frame.data) - truth.sky > 5.0) == is_told
+
+
+@pytest.mark.parametrize("holds", [False, True])
+@pytest.mark.parametrize(("left", "is_told"), [(0.0, True), (1000.0, False)])
+def test_a_bias_that_was_taken_out_before_is_not_taken_out_again(left, is_told, holds):
+    """As of a frame whose header does not say it, or of biases whose headers name no overscan."""
+    raw, truth = raw_frame(bias=left)
+    bias = np.full(X.shape, 1000.0, np.float32)
+    masters = Masters(dark=bias / 60.0, dark_holds_bias=True) if holds else Masters(bias=bias)
+    frame = calibrate(raw, masters, SETTINGS)
+    assert np.mean(pull(frame, truth)) == pytest.approx(0.0, abs=0.05)
+    assert [note[:14] for note in frame.notes] == ["its level, 200"] * is_told
 
 
 def test_dead_pixels_of_the_flat_and_hot_ones_of_the_dark_are_bad():

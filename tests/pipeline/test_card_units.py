@@ -37,6 +37,10 @@ def read(*cards, **others):
         ("Exposure time minutes", 60.0),
         ("[min] total", 60.0),
         ("total (hours)", 3600.0),
+        ("ms", 1e-3),
+        ("Exposure time, ms", 1e-3),
+        ("Exposure time: min.", 60.0),
+        ("exposure time, to within a ms", 1.0),
     ],
 )
 def test_the_unit_of_an_exposure_time(comment, seconds):

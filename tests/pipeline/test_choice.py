@@ -12,6 +12,7 @@ from pipeline.calibration.choice import Calibrator, choose
 from pipeline.calibration.due import due
 from pipeline.calibration.kept_masters import load, masters_for, save
 from pipeline.calibration.masters import Masters, build
+from pipeline.files.readout import readout_of
 from pipeline.frame import Exposure, RawFrame
 
 SHAPE = (40, 60)
@@ -95,6 +96,30 @@ def test_what_both_headers_tell_of_the_readout_must_agree(kind, readout, serves)
     assert (names([one]) == [one.content]) == serves
 
 
+@pytest.mark.parametrize(
+    ("of_frame", "of_bias", "told"),
+    [
+        ({"CCDSUM": "2 2"}, {"CCDSUM": "1 1"}, "binning x"),
+        ({"CCDSUM": "1 2"}, {"XBINNING": 1, "YBINNING": 1}, "binning y"),
+        ({"BINNING": "2x2"}, {"CCDSUM": "2 2"}, None),
+        ({"XORGSUBF": 1000, "YORGSUBF": 0}, {"XORGSUBF": 1010, "YORGSUBF": 0}, "window x"),
+        ({"XORGSUBF": 0, "YORGSUBF": 256}, {"XORGSUBF": 0, "YORGSUBF": 0}, "window y"),
+        ({"CCDSEC": "[257:512,1:256]"}, {"CCDSEC": "[256:1, 1:256]"}, "window (CCDSEC) x"),
+        ({"CCDSEC": "[512:257,1:256]"}, {"CCDSEC": "[257:512, 1:256]"}, None),
+        ({"LTV1": -256.0, "LTV2": 0.0}, {"LTV1": 0.0, "LTV2": 0.0}, "window (LTV) x"),
+        ({"LTV1": -256.0}, {"XORGSUBF": 256}, None),
+    ],
+)
+def test_a_bias_of_as_many_pixels_elsewhere_on_the_chip_does_not_serve(of_frame, of_bias, told):
+    science = replace(SCIENCE, readout=readout_of(Header(of_frame)))
+    bias = calibrator(FrameKind.BIAS, 1, readout=readout_of(Header(of_bias)))
+    choice = choose([bias], science, SHAPE)
+    assert len(choice.calibrators) == (told is None)
+    assert choice.notes == (f"no bias of its {told} is there: the only one of its camera differs",) * bool(
+        told
+    )
+
+
 def test_where_none_of_a_kind_serves_a_sentence_says_why(tmp_path):
     hot = [calibrator(FrameKind.DARK, n, readout=(("temperature", 0.0),)) for n in range(3)]
     choice = choose([*hot, calibrator(FrameKind.BIAS, 1)], SCIENCE, SHAPE)
@@ -167,6 +192,21 @@ def test_the_nearest_nights_serve_until_there_are_enough():
     assert names([without_date, *flats]) == [f"flat-{n}" for n in range(6)]
     assert names([without_date, flats[0]]) == ["flat-0", "flat-99"]
     assert len(names(flats, replace(SCIENCE, mjd=None))) == 12
+
+
+@pytest.mark.parametrize(
+    ("kind", "nights", "told"),
+    [(FrameKind.FLAT, -101, "before"), (FrameKind.FLAT, 150, "after"), (FrameKind.FLAT, -90, None),
+     (FrameKind.BIAS, -390, None), (FrameKind.BIAS, -800, "before"), (FrameKind.DARK, 800, "after")],
+)  # fmt: skip
+def test_calibration_frames_of_long_ago_serve_and_are_told(kind, nights, told):
+    older = SCIENCE.mjd + 3 * nights
+    frames = [calibrator(kind, n, mjd=mjd) for n, mjd in enumerate((SCIENCE.mjd + nights, older, None))]
+    choice = choose(frames, SCIENCE, SHAPE)
+    assert len(choice.calibrators) == 3
+    said = f"the nearest {kind} of its camera that serves it was taken {abs(nights)} nights {told} it"
+    assert choice.notes == (said,) * bool(told)
+    assert choose(frames, replace(SCIENCE, mjd=None), SHAPE).notes == ()
 
 
 def test_a_master_of_the_nearest_night_is_enough_by_itself():

@@ -24,6 +24,25 @@ def test_unsigned_and_scaled_integers_are_unscaled(tmp_path):
     np.testing.assert_array_equal(raw.data, counts)
 
 
+@pytest.mark.parametrize("level", [1000.0, 32700.0, 45000.0])
+def test_unsigned_integers_that_lost_their_offset_are_what_they_were(tmp_path, level):
+    y, x = np.mgrid[:40, :50]
+    star = (60000.0 - level) * np.exp(-((x - 25) ** 2 + (y - 20) ** 2) / 2.0 / 1.8**2)
+    counts = (SKY - 1000.0 + level + star).astype(np.uint16)
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(counts.view(np.int16), header())))
+    np.testing.assert_array_equal(raw.data, counts)
+    assert any("lost their BZERO" in said for said in doubts(raw))
+
+
+def test_signed_integers_are_what_they_are_however_negative_a_few_be(tmp_path):
+    data = (SKY - 1000.0).astype(np.int16)
+    data[20:24, 20:24] = 30000
+    data[30, 30:36], data[22, 24:40] = -30000, -32768
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(data, header())))
+    np.testing.assert_array_equal(raw.data, data)
+    assert doubts(raw) == ()
+
+
 def test_blank_nan_infinite_and_huge_pixels_are_masked_and_finite(tmp_path):
     data = SKY.copy()
     data[0, 0], data[1, 1], data[2, 2] = np.nan, np.inf, -3.4e38

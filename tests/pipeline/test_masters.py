@@ -13,7 +13,7 @@ from astropy.io.fits import Header
 
 from core.settings import Settings
 from core.settings_sections import CalibrateSettings
-from core.vocabulary import FrameKind
+from core.vocabulary import FrameKind, MaskPlane
 from pipeline.calibration.choice import Choice
 from pipeline.calibration.combine import clipped_mean
 from pipeline.calibration.due import due
@@ -130,10 +130,22 @@ def test_darks_of_another_length_still_free_the_flats_of_the_bias():
     masters = build(Choice(darks + flats, 120.0))
     assert masters.bias is None
     assert masters.dark is None
-    assert masters.notes == ()
+    (note,) = masters.notes
+    assert note.startswith("its camera's darks are of 60 s and it is of 120 s: without a bias neither dark")
     lit = RESPONSE > 0.0
     np.testing.assert_allclose(masters.flat[lit], (RESPONSE / np.median(RESPONSE))[lit], atol=1e-3)
     assert "without a bias or dark" in build(Choice(flats, 120.0)).notes[0]
+
+
+def test_darks_of_which_no_header_tells_the_length_are_told():
+    frames = [one for one in night() if one.exposure.kind is not FrameKind.FLAT]
+    silent = [calibrator(FrameKind.DARK, n, 500.0 + PATTERN, None) for n in (7, 8)]
+    made = build(Choice((*frames, *silent), 60.0))
+    assert made.notes == (
+        "dark dark7, dark dark8 were set aside: no exposure time (EXPTIME) can be read in the header",
+    )
+    assert np.std((made.dark - RATE)[RATE < 1.0]) < 0.03
+    assert build(Choice(tuple(frames), 60.0)).notes == ()
 
 
 def test_saturated_flats_are_left_out_and_told():
@@ -181,6 +193,26 @@ def test_of_a_dark_that_was_clipped_at_zero_the_hot_pixel_alone_is_hot():
         calibrator(FrameKind.BIAS, 0, np.zeros(SHAPE)), calibrator(FrameKind.DARK, 0, noise, 100.0)
     )  # fmt: skip
     assert np.argwhere(build(Choice(frames, 100.0)).bad).tolist() == [[5, 6]]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_pixel_of_which_biases_have_no_value_is_bad(count):
+    """As of a master that is NaN there: zero would be taken from the frame, and the whole bias remain."""
+    frames = night()
+    biases = [one for one in frames if one.exposure.kind is FrameKind.BIAS]
+    with_holes = []
+    for one in biases[:count]:
+        raw = one.read()
+        data, mask = raw.data.copy(), raw.mask.copy()
+        data[20, 30], mask[20, 30] = 0.0, MaskPlane.BAD
+        raw = replace(raw, data=data, mask=mask)
+        with_holes.append(replace(one, read=lambda raw=raw: raw))
+    flats = [one for one in frames if one.exposure.kind is FrameKind.FLAT]
+    found = build(Choice((*flats, *with_holes), 60.0)).bad
+    assert np.argwhere(found).tolist() == [[7, 8], [20, 30]]
+    most = build(Choice((*flats, *with_holes, *biases[count:]), 60.0))
+    assert np.argwhere(most.bad).tolist() == [[7, 8]], "of the others the value is known"
+    assert most.bias[20, 30] == pytest.approx(500.0 + PATTERN[20, 30], abs=4.0)
 
 
 def test_a_cosmic_ray_in_one_frame_does_not_reach_the_mean():

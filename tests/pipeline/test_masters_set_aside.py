@@ -146,7 +146,7 @@ def test_where_none_of_a_kind_can_be_read_no_frame_goes_without_it(kind: FrameKi
 def test_a_frame_goes_on_without_a_kind_of_which_nothing_fits_it_and_is_told(kind: FrameKind) -> None:
     cut = cut_night(ODD, *(one.content for one in night() if one.exposure.kind is kind))
     made = build(Choice(tuple(cut), 60.0), part=Section(10, 60, 0, 40))
-    assert made.notes[-1] == f"no {kind} is left"
+    assert f"no {kind} is left" in made.notes
     assert {"bias": made.bias, "dark": made.dark, "flat": made.flat}[kind] is None
 
 

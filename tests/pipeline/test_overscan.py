@@ -106,6 +106,54 @@ def test_two_amplifiers_of_a_chip_make_one_frame_of_one_gain():
     assert trim(raw).pedestal == pytest.approx(650.0, abs=1.0)
 
 
+def test_amplifiers_may_have_numbers_instead_of_letters():
+    raw, truth = of_two_amplifiers()
+    for keyword in ("GAIN", "TRIMSEC", "BIASSEC"):
+        for letter, number in zip("AB", "12", strict=True):
+            raw.header.rename_keyword(f"{keyword}{letter}", f"{keyword}{number}")
+    frame = calibrate(raw, None, SETTINGS)
+    assert frame.notes == ()
+    for half in (X < 128, X >= 128):
+        assert np.mean(pull(frame, truth, half)) == pytest.approx(0.0, abs=0.05)
+
+
+def test_amplifiers_of_several_gains_that_cannot_be_made_alike_are_told():
+    raw, _ = of_two_amplifiers()
+    for letter in "AB":
+        del raw.header[f"BIASSEC{letter}"]
+    (note,) = trim(raw).raw.notes
+    assert note.startswith(
+        "its amplifiers have gains of 1.6 to 2 and are not made alike, for its header does"
+    )
+    assert note in calibrate(raw, None, SETTINGS).notes
+    raw.header["GAINB"] = raw.header["GAINA"]
+    assert trim(raw).raw.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"BIASSEC": "[513:544,1:512]"}, "no overscan is subtracted from it: BIASSEC is '[513:544,1:512]', "),
+        ({"BIASSEC": "[256:276,1:256]"}, "no overscan is subtracted from it: BIASSEC is '[256:276,1:256]', "),
+        ({"BIASSEC": "[257:276,*]"}, "no overscan is subtracted from it: BIASSEC is '[257:276,*]', "),
+        (
+            {"BIASSEC": "[257:276,1:256]", "TRIMSEC": None},
+            "its header has an overscan, BIASSEC, 20 x 256 pixels",
+        ),
+        ({"BIASSEC": "[257:276,1:256]"}, None),
+        ({"BIASSEC": "[513:544,1:512]", "TRIMSEC": None}, None),  # it was cut before
+        ({}, None),
+    ],
+)
+def test_an_overscan_that_cannot_be_used_is_told(sections, told):
+    raw, _ = of_two_amplifiers()
+    cards = {"TRIMSEC": "[1:256,1:256]"} | sections
+    raw = replace(raw, header=Header({word: value for word, value in cards.items() if value is not None}))
+    notes = trim(raw).raw.notes
+    assert len(notes) == (told is not None)
+    assert all(note.startswith(told) for note in notes)
+
+
 @pytest.mark.parametrize("unit", ["adu/electron", "electron", "adu/s"])
 def test_gains_of_amplifiers_are_read_as_that_of_the_frame_is(unit):
     """Turned over where their cards say so; electrons have one gain already, and counts a second too."""
