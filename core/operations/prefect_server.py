@@ -231,6 +231,7 @@ def _start(settings: Settings) -> None:
         port = _free_port(_last_port(settings))
         command = [
             sys.executable,
+            "-P",
             "-m",
             "prefect",
             "server",
