@@ -20,6 +20,7 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 
 from core.unfinished import unfinished
+from pipeline.files.celestial import beyond_bounds
 from pipeline.files.fits_selection import wrong_claim, wrong_distortion
 from pipeline.frame import Exposure, Frame, FrameRefused, Stars
 
@@ -164,6 +165,8 @@ def _check_layout(header: fits.Header, layers: fits.HDUList, path: Path) -> None
     claims = (wrong_claim(layers[plane], path) for plane in PLANES)
     if wrong := next(filter(None, claims), wrong_distortion(header, layers, path)):
         raise FrameRefused(f"the reference {path} cannot be read: {wrong}")
+    if (absurd := beyond_bounds(header)) is not None:
+        raise FrameRefused(f"the reference {path} is damaged: {absurd}")
 
 
 def _number(header: fits.Header, key: str) -> float | None:
