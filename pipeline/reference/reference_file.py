@@ -80,6 +80,8 @@ def write(reference: ReferenceImage, path: Path) -> None:
 
 def is_reference(path: Path) -> bool:
     """Whether a file has the layout of `write`."""
+    if not path.is_file():  # a pipe would be waited for without end
+        return False
     try:
         with _quiet():
             return MARK in fits.getheader(path, 0)
@@ -105,6 +107,8 @@ def read(path: Path) -> ReferenceImage:
     FrameRefused
         The file is not there, is damaged or has another layout.
     """
+    if path.exists() and not path.is_file():
+        raise FrameRefused(f"the reference {path} cannot be read: it is no regular file")
     try:
         with _quiet(), fits.open(path, memmap=False) as layers:
             header = layers[0].header.copy()
