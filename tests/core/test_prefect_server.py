@@ -202,6 +202,11 @@ def test_a_file_is_no_address(settings: Settings, monkeypatch: pytest.MonkeyPatc
     assert "must begin with http" in prefect_server.look(settings).message
 
 
+def test_what_is_no_address_is_one_sentence(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://[::1")
+    assert prefect_server.look(settings).state == "unusable"
+
+
 def test_a_password_in_the_address_is_not_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://me:hunter2@127.0.0.1:1/api")
     found = prefect_server.look(settings)
