@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -14,6 +15,7 @@ from core.catalogs.library import Library
 from pipeline.frame import FrameRefused
 from pipeline.known.add import CatalogRefused, Options, add
 from pipeline.reference import reference_file
+from pipeline.training import examples
 
 PATIENCE_S = 20
 
@@ -42,3 +44,18 @@ def test_it_is_no_reference(pipe: Path) -> None:
 def test_it_is_no_catalogue(pipe: Path, tmp_path: Path) -> None:
     with pytest.raises(CatalogRefused, match="it is no regular file"):
         add(pipe, Library(tmp_path / "catalogs"), Options())
+
+
+def test_it_is_no_set_of_examples(pipe: Path) -> None:
+    with pytest.raises(examples.ExamplesError, match="it is no regular file"):
+        examples.read(pipe)
+
+
+def test_examples_that_would_fill_the_memory_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "large.npz", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("new.npy", bytes(2000))
+    monkeypatch.setattr("core.operations.memory.of_this_machine", lambda: 1000)
+    with pytest.raises(examples.ExamplesError, match="more than this machine's memory"):
+        examples.read(tmp_path / "large.npz")
