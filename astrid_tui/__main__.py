@@ -46,6 +46,9 @@ def main() -> None:
         _tell(str(error), error.exit_code)
         sys.exit(error.exit_code)
     except OSError as error:  # the system refuses: a full disk, a folder without permission, a lost mount
+        if isinstance(error.__context__, _WrongUsage):  # which could not be said
+            _tell_usage(error.__context__)
+            sys.exit(ExitCode.USAGE)
         where = f"{error.filename}: " if error.filename else ""
         _tell(f"{where}{error.strerror or error}", ExitCode.FAILED)
         sys.exit(ExitCode.FAILED)
@@ -78,16 +81,27 @@ def _end(end: SystemExit) -> NoReturn:
     cause = end.__context__
     if isinstance(cause, BrokenPipeError):
         sys.exit(ExitCode.UNREAD)
-    if isinstance(cause, _WrongUsage) and "--json" in sys.argv:
-        _tell_json(" ".join(cause.format_message().split()), ExitCode.USAGE)
+    if isinstance(cause, _WrongUsage):
+        _tell_usage(cause)
     raise end
+
+
+def _tell_usage(wrong: _WrongUsage) -> None:
+    """Say what is wrong as JSON, where it is asked for and can be said; Typer has told the others."""
+    from core.vocabulary import ExitCode
+
+    if "--json" in sys.argv:
+        with suppress(OSError):
+            _tell_json(" ".join(wrong.format_message().split()), ExitCode.USAGE)
+            sys.stdout.flush()
 
 
 def _tell(sentence: str, code: int) -> None:
     from astrid_tui.cli.wrapping import on_screen
     from core.text import safe_text
 
-    print(on_screen(f"astrid: {safe_text(sentence, limit=2000)}", sys.stderr), file=sys.stderr)  # noqa: T201
+    with suppress(OSError):
+        print(on_screen(f"astrid: {safe_text(sentence, limit=2000)}", sys.stderr), file=sys.stderr)  # noqa: T201
     if "--json" in sys.argv:
         with suppress(OSError):  # it may be the very stream that failed
             _tell_json(sentence, code)

@@ -1,8 +1,10 @@
 """What is wrong with a value of the settings, in words of somebody who writes settings."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+_TYPE = re.compile(r"\w+\[.*\]")  # such as tuple[float,float]
 A_LIST = 'a list is written as ["a", "b"], of numbers as [1, 2]'
 # What Pydantic says, and what somebody understands who knows nothing of it.
 _PLAIN = {
@@ -16,7 +18,8 @@ _PLAIN = {
 
 def key_parts(location: tuple[int | str, ...]) -> list[str]:
     """The key that an error is about; which of several types was tried is no part of it."""
-    return [str(part) for part in location if "[" not in str(part)]
+    first, *others = map(str, location)
+    return [first, *(part for part in others if _TYPE.fullmatch(part) is None)]
 
 
 def plain_message(error: Mapping[str, Any]) -> str:

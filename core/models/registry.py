@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from core.settings import Settings
 
@@ -111,7 +111,7 @@ def read_registry(settings: Settings, known: Registry | None = None) -> Registry
     given = os.environ.get("MLFLOW_TRACKING_URI", "")
     path = own_database(settings) if not given else _sqlite_file(given)
     if path is None:
-        kind = urlsplit(given).scheme or "a folder"
+        kind = given.partition("://")[0] if "://" in given else "a folder"
         return Registry(kind, trouble=f"the registry is kept by {kind}; only one in SQLite is read here")
     place = str(path)
     stamp = _stamp(path)

@@ -23,10 +23,14 @@ class BrokerUnavailable(AstridError):
 
 def place(settings: Settings) -> str:
     """Where the broker is, without its password."""
+    url = settings.dramatiq.broker.get_secret_value()
     try:
-        parts = urlsplit(settings.dramatiq.broker.get_secret_value())
+        parts = urlsplit(url)
         port = parts.port or 6379
     except ValueError:
+        return "the broker of [dramatiq]"
+    # Of what is no URL all may be the password, which one of its own signs may end, too.
+    if not parts.scheme or ("@" in url and "@" not in parts.netloc):
         return "the broker of [dramatiq]"
     return f"{parts.scheme}://{parts.hostname or ''}:{port}{parts.path}"
 
@@ -55,6 +59,11 @@ def connect(settings: Settings) -> Redis:
             f"Redis at {place(settings)} wants another password: write it into broker of [dramatiq],"
             " redis://:PASSWORD@HOST"
         ) from error
-    except (RedisError, OSError, ValueError) as error:
+    except ValueError as error:  # it quotes what it takes for the port, as of a password with a slash
+        raise BrokerUnavailable(
+            f"the URL of Redis, {place(settings)}, cannot be understood: write redis://:PASSWORD@HOST:PORT/0,"
+            " and in the password %2F for a slash, %23 for # and %3F for a question mark"
+        ) from error
+    except (RedisError, OSError) as error:
         raise BrokerUnavailable(f"Redis at {place(settings)} cannot be used: {error}") from error
     return client

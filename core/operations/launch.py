@@ -104,13 +104,15 @@ def log_path(settings: Settings, run_id: int) -> Path:
 def spawn_astrid(words: list[str], log: Path, config: Path | None = None) -> int:
     """Start ``astrid WORDS`` in a session of its own, deaf to the hang-up of any terminal; its process id.
 
+    Nothing that lies in the folder one stands in is run: that may be one of data, which others write into.
+
     Raises
     ------
     OSError
     """
     file = find_file(config)
     options = [] if file is None else ["--config", str(file.absolute())]
-    return spawn([sys.executable, "-m", "astrid_tui", *options, *words], log)
+    return spawn([sys.executable, "-P", "-m", "astrid_tui", *options, *words], log)
 
 
 def _engine(settings: Settings) -> tuple[Literal["local", "prefect"], str | None]:

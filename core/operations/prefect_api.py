@@ -85,8 +85,8 @@ def _ask(url: str, path: str, body: object = None, *, password: str | None = Non
     if not url.startswith(("http://", "https://")):
         raise PrefectUnavailable(f"PREFECT_API_URL must begin with http:// or https://, not as {url} does")
     data = None if body is None else json.dumps(body).encode()
-    request = Request(url + path, data, {"Content-Type": "application/json", **_credentials(password)})
     try:
+        request = Request(url + path, data, {"Content-Type": "application/json", **_credentials(password)})
         with _opener(url).open(request, timeout=ANSWER_S) as answer:
             return json.loads(answer.read(MOST_BYTES))
     except (URLError, OSError, http.client.HTTPException) as error:

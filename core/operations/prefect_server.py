@@ -81,7 +81,7 @@ class ServerState:
 def look(settings: Settings) -> ServerState:
     """How the server is that a run would use now; takes as long as it takes to answer, 2 s at most."""
     if given := os.environ.get("PREFECT_API_URL"):
-        return _look_at(given.rstrip("/"))
+        return _look_at_given(given.rstrip("/"))
     record = _record(settings)
     if record is None:
         return ServerState("absent", None, True, "AstrID's Prefect server is not running")
@@ -187,6 +187,14 @@ def settle(store: Store, settings: Settings) -> int:
         return 0
 
 
+def _look_at_given(url: str) -> ServerState:
+    """How a server is that the environment names; one with a password in its URL is not used, nor told."""
+    if "@" not in url:
+        return _look_at(url)
+    message = "PREFECT_API_URL is shown to others: put its name and password into PREFECT_API_AUTH_STRING"
+    return ServerState("unusable", None, False, f"{message}, as NAME:PASSWORD")
+
+
 def _look_at(url: str, pid: int | None = None, password: str | None = None) -> ServerState:
     managed = pid is not None
     try:
@@ -231,6 +239,7 @@ def _start(settings: Settings) -> None:
         port = _free_port(_last_port(settings))
         command = [
             sys.executable,
+            "-P",
             "-m",
             "prefect",
             "server",

@@ -115,11 +115,12 @@ def read_labels(path: Path, words: Mapping[str, Label]) -> LabelFile:
         It cannot be read, is no text, or lacks a column of verdicts or of places.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise LabelFileRefused(f"{path} has more than {MOST_BYTES // 2**20} MiB: part it")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)  # no more of a pipe, or of a device without an end
     except OSError as error:
         raise LabelFileRefused(f"cannot read {path}: {error.strerror or error}") from error
+    if len(content) > MOST_BYTES:
+        raise LabelFileRefused(f"{path} has more than {MOST_BYTES // 2**20} MiB: part it")
     if b"\0" in content[:4096]:
         raise LabelFileRefused(f"{path} is no text: labels are read from CSV, ECSV or a JSON object a line")
     text = content.decode("utf-8-sig", errors="backslashreplace")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,8 +12,6 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from core.errors import AstridError
-from core.operations import memory
-from core.text import size_told
 from pipeline.classify.classify import Classifier, Scores
 from pipeline.classify.scorers import BATCH
 from pipeline.classify.triplets import (
@@ -25,7 +22,7 @@ from pipeline.classify.triplets import (
     enlargement,
     of_arrays,
 )
-from pipeline.files.npz_file import DAMAGE
+from pipeline.files.npz_file import DAMAGE, why_not_read
 
 MOST_SIDE = 1024
 LEAST_SCALE, MOST_SCALE = 1e-6, 1e6  # arcsec that a pixel is wide
@@ -64,7 +61,8 @@ def read(path: Path) -> TripletFile:
         It is none; an array is absent, of objects, or too large; or they do not fit together.
     """
     try:
-        _check_sizes(path)
+        if (why := why_not_read(path)) is not None:
+            raise TripletFileError(why)
         with np.load(path, allow_pickle=False) as file:
             lacking = [name for name in PLANES if name not in file]
             if lacking:
@@ -103,19 +101,6 @@ def _scale(path: Path, given: NDArray[np.generic] | None, count: int) -> NDArray
             f"{LEAST_SCALE:g} to {MOST_SCALE:g}"
         )
     return np.array(np.broadcast_to(scale, (count,)))
-
-
-def _check_sizes(path: Path) -> None:
-    """Refuse what would fill the memory, by the sizes that its directory tells, and what has no end."""
-    if path.exists() and not path.is_dir() and not path.is_file():
-        raise TripletFileError(f"{path.name} cannot be read: it is no regular file")
-    with zipfile.ZipFile(path) as file:
-        size = sum(each.file_size for each in file.infolist())
-    if size > (most := memory.of_this_machine()):
-        raise TripletFileError(
-            f"{path.name} holds {size_told(size)}, more than this machine's memory of {size_told(most)}: "
-            "part it"
-        )
 
 
 def _array(file: NpzFile, name: str) -> NDArray[np.generic]:

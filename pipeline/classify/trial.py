@@ -45,7 +45,7 @@ def survive(name: str, trial: Callable[..., object], *given: Any) -> None:
     with closing(ours):
         with closing(theirs):
             process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, str(theirs.fileno())],
+                [sys.executable, "-P", "-c", PROGRAM, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # what C++ says as it ends is for nobody

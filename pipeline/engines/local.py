@@ -326,7 +326,7 @@ def _started(settings: Settings, run_id: int, number: int) -> _Process:
     process = context.Process(
         target=_work, args=(theirs, settings, run_id, number), name=f"worker-{number}", daemon=True
     )
-    with _one_thread_each(), held_back(TERMINALS):
+    with _workers_environment(), held_back(TERMINALS):
         process.start()
     theirs.close()  # so that the pipe ends with the process
     return _Process(number, process, ours)
@@ -384,10 +384,14 @@ def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> Non
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that start within use one thread each in numerical libraries; several share the cores."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+def _workers_environment() -> Iterator[None]:
+    """Processes that start within use one thread each in numerical libraries; several share the cores.
+
+    Nor do they run what lies in the folder that one stands in, where Python looks first as it begins.
+    """
+    wanted = dict.fromkeys([*THREAD_VARIABLES, "PYTHONSAFEPATH"], "1")
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:

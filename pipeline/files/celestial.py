@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
+from core.text import safe_text
 from pipeline.files.cards import look_up
 
 AGREES_DEG = 0.001 / 3600.0
@@ -37,6 +39,12 @@ LONGITUDES = ("RA", "GLON", "ELON", "HLON", "SLON")  # what such an axis' type b
 LATITUDES = ("DEC", "GLAT", "ELAT", "HLAT", "SLAT")
 SYSTEMS = {"", "ICRS", "FK5", "FK4", "FK4-NO-E"}
 OF_DATE = "GAPPT"  # apparent places, which precession alone has moved by up to a third of a degree
+
+# wcslib makes a matrix of as many axes as are told, astropy looks for each term of as high an order.
+BOUNDS = (
+    (re.compile(r"WCSAXES[A-Z]?"), 32, "a WCS"),
+    (re.compile(r"[AB]P?_ORDER"), 99, "a polynomial"),
+)
 
 Places = NDArray[np.float64]
 
@@ -63,6 +71,8 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
         Whatever astropy and wcslib raise on damaged headers.
     """
     header, doubt = _with_equinox(_readable(hdus[extension].header))
+    if (absurd := beyond_bounds(header)) is not None:
+        return None, f"{LEFT_OUT}: {absurd}"
     wcs, remark = _celestial(header, hdus, extension)
     return wcs, remark if doubt is None or wcs is None else "; ".join(filter(None, (doubt, remark)))
 
@@ -100,6 +110,18 @@ def _celestial(header: fits.Header, hdus: fits.HDUList, extension: int) -> tuple
     if not away < (AGREES_FK4_DEG if "FK4" in wcs.wcs.radesys else AGREES_DEG):
         return None, f"{LEFT_OUT}: {system} cannot be turned to right ascension and declination"
     return turned, f"its WCS, {system}, was turned to right ascension and declination of the ICRS"
+
+
+def beyond_bounds(header: fits.Header) -> str | None:
+    """What of a header no WCS has: so many axes or terms that to read them takes all memory, or hours."""
+    for card in header.cards:
+        for words, most, of in BOUNDS:
+            if words.fullmatch(card.keyword) is None:
+                continue
+            with suppress(ValueError):  # what is no number counts for none
+                if float(str(card.value)) > most:
+                    return f"its {card.keyword} is {safe_text(card.value, 20)}, and {of} has {most} at most"
+    return None
 
 
 def means_sky(header: fits.Header) -> bool:

@@ -131,6 +131,8 @@ def add(path: Path, library: Library, options: Options, progress: Progress | Non
 
 def _content(path: Path, report: Progress) -> str:
     """The SHA-256 of a file."""
+    if path.exists() and not path.is_dir() and not path.is_file():  # a pipe, or a device without an end
+        raise CatalogRefused(f"cannot read {path}: it is no regular file")
     digest = hashlib.sha256()
     try:
         total, done = path.stat().st_size, 0

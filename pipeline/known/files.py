@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 import numpy as np
 
@@ -169,9 +170,12 @@ class VOTable:
                 " convert it to Parquet or FITS"
             )
         try:
+            _refuse_elsewhere(path)
             with warnings.catch_warnings(), opened(path, MOST_VOTABLE) as file:
                 warnings.simplefilter("ignore")
                 self._table = votable.parse_single_table(file, verify="ignore")
+        except CatalogRefused:
+            raise
         except Exception as error:  # its parser raises whatever the XML and its parts do
             raise refused(path, error) from error
         self._path = path
@@ -199,6 +203,22 @@ class VOTable:
                 except ValueError as error:
                     raise refused(self._path, error) from error
             yield Chunk(columns, start + len(part), len(array))
+
+
+def _refuse_elsewhere(path: Path) -> None:
+    """Refuse a VOTable whose data are elsewhere: astropy would fetch them, from any server or file."""
+
+    def begins(name: str, attributes: dict[str, str]) -> None:
+        if name.rpartition(":")[2].upper() == "STREAM" and "href" in map(str.lower, attributes):
+            raise CatalogRefused(
+                f"{path.name} holds no data but says where they are, which is not followed:"
+                " save the table with its data in it"
+            )
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = begins
+    with opened(path, MOST_VOTABLE) as file:
+        parser.ParseFile(file)
 
 
 def _arrow_unit(column: Any) -> str | None:

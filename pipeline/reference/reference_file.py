@@ -20,6 +20,7 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 
 from core.unfinished import unfinished
+from pipeline.files.celestial import beyond_bounds
 from pipeline.files.fits_selection import wrong_claim, wrong_distortion
 from pipeline.frame import Exposure, Frame, FrameRefused, Stars
 
@@ -79,6 +80,8 @@ def write(reference: ReferenceImage, path: Path) -> None:
 
 def is_reference(path: Path) -> bool:
     """Whether a file has the layout of `write`."""
+    if not path.is_file():  # a pipe would be waited for without end
+        return False
     try:
         with _quiet():
             return MARK in fits.getheader(path, 0)
@@ -104,6 +107,8 @@ def read(path: Path) -> ReferenceImage:
     FrameRefused
         The file is not there, is damaged or has another layout.
     """
+    if path.exists() and not path.is_file():
+        raise FrameRefused(f"the reference {path} cannot be read: it is no regular file")
     try:
         with _quiet(), fits.open(path, memmap=False) as layers:
             header = layers[0].header.copy()
@@ -164,6 +169,8 @@ def _check_layout(header: fits.Header, layers: fits.HDUList, path: Path) -> None
     claims = (wrong_claim(layers[plane], path) for plane in PLANES)
     if wrong := next(filter(None, claims), wrong_distortion(header, layers, path)):
         raise FrameRefused(f"the reference {path} cannot be read: {wrong}")
+    if (absurd := beyond_bounds(header)) is not None:
+        raise FrameRefused(f"the reference {path} is damaged: {absurd}")
 
 
 def _number(header: fits.Header, key: str) -> float | None:

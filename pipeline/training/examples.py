@@ -7,7 +7,6 @@ those that the pipeline's cuts would drop; a bogus is always a detection, never 
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,7 +24,7 @@ from pipeline.classify.triplets import SIDE, Triplets, of_cutouts
 from pipeline.classify.unet import UNet
 from pipeline.detection.cutting import cut
 from pipeline.detection.forced import bilinear, interpolate
-from pipeline.files.npz_file import DAMAGE
+from pipeline.files.npz_file import DAMAGE, why_not_read
 from pipeline.frame import FrameRefused
 from pipeline.training.detected import Peak, Seen, Told, detections_of
 from pipeline.training.events import Event
@@ -179,7 +178,9 @@ def read(path: Path) -> Examples:
         It is none, or its columns do not fit together.
     """
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
+        if (why := why_not_read(path)) is not None:
+            raise ExamplesError(why)
+        with np.load(path, allow_pickle=False) as file:
             lacking = [name for name in COLUMNS if name not in file]
             if lacking:
                 raise ExamplesError(f"{path.name} is no set of examples: it lacks {', '.join(lacking)}")

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from core.errors import AstridError
 from core.models.registry import own_database
@@ -90,5 +89,15 @@ def _cause(error: BaseException) -> str:
 
 def _without_password(text: str, uri: str) -> str:
     """A text that may name a URI, without what lets one in there."""
-    user = urlsplit(uri).netloc.rpartition("@")[0]
-    return text.replace(user, "***") if user else text
+    for secret in _secrets(uri):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _secrets(uri: str) -> Iterator[str]:
+    """What stands before the host of a URI, whatever signs are in it, and what is asked of that host."""
+    _, is_server, rest = uri.partition("://")
+    if not is_server or rest.startswith("/"):  # a file's path
+        return
+    user, _, place = rest.rpartition("@")
+    yield from filter(None, (user, place.partition("?")[2]))

@@ -56,6 +56,23 @@ def test_a_full_disk_is_one_sentence_with_json_too(tmp_path, words):
     assert len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("where", ["stdout", "stderr"])
+@pytest.mark.parametrize(
+    ("words", "code"), [(("nothing", "--json"), 2), (("queue", "show", "7", "--json"), 4)]
+)
+def test_what_is_wrong_has_its_exit_code_where_a_full_disk_lets_it_not_be_said(tmp_path, where, words, code):
+    with Path("/dev/full").open("w") as full:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, where: full}
+        ended = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *words], **streams, text=True,
+            env=os.environ | {"ASTRID_HOME": str(tmp_path)}, check=False,
+        )  # fmt: skip
+    assert ended.returncode == code
+    assert "Traceback" not in (ended.stderr or "")
+    assert where == "stdout" or json.loads(ended.stdout)["exit_code"] == code
+
+
 @pytest.mark.parametrize("words", ["keys", "keys --json"])
 def test_a_command_whose_output_is_closed_does_its_work_all_the_same(tmp_path, words):
     ended = subprocess.run(

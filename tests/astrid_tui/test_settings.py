@@ -76,6 +76,7 @@ def test_the_store_is_in_the_home_unless_a_url_says_otherwise(monkeypatch, tmp_p
     ("text", "said"),
     [
         ("[detect]\nthreshhold = 5\n", "there is no key 'detect.threshhold'"),
+        ('["\\u001b[2J"]\n', "there is no key '␛[2J'"),
         ("[detect]\nthreshold = -1\n", "detect.threshold"),
         ("[detect]\nthreshold = inf\n", "wrong.toml: it should be a finite number"),
         ("[fakes]\nsnr = [4, inf]\n", "'fakes.snr.1' in"),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
+import core.review.label_file
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Tracklet, Verdict
 from core.objects.sky import zone_of
@@ -350,3 +351,9 @@ def test_an_import_that_is_killed_goes_on_where_it_was(sqlite_store: Store, tmp_
     assert fates(rows) == [Fate.SAME] * BATCH + [Fate.NEW] * 3
     assert [row.candidate_id for row in verdicts(sqlite_store)] == some
     assert pace(sqlite_store, "vera").gaps == 0  # nobody decided these one by one here
+
+
+def test_a_device_without_an_end_is_read_no_further_than_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core.review.label_file, "MOST_BYTES", 100)
+    with pytest.raises(LabelFileRefused, match="part it"):
+        read_labels(Path("/dev/zero"), {})

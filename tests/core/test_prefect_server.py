@@ -202,6 +202,19 @@ def test_a_file_is_no_address(settings: Settings, monkeypatch: pytest.MonkeyPatc
     assert "must begin with http" in prefect_server.look(settings).message
 
 
+def test_what_is_no_address_is_one_sentence(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://[::1")
+    assert prefect_server.look(settings).state == "unusable"
+
+
+def test_a_password_in_the_address_is_not_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://me:hunter2@127.0.0.1:1/api")
+    found = prefect_server.look(settings)
+    assert found.state == "unusable"
+    assert "hunter2" not in str(found)
+    assert "PREFECT_API_AUTH_STRING" in found.message
+
+
 def test_an_own_server_that_answers_is_found_again(settings: Settings, server: FakeServer) -> None:
     record(settings, port=server.server_port)
     found = prefect_server.look(settings)

@@ -130,7 +130,9 @@ def test_the_registry_of_the_environment_goes_before_astrids_own(settings: Setti
     assert [model.name for model in read_registry(settings).models] == ["theirs"]
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:secret@host/db", "https://u:secret@host", "./mlruns"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:secret@host/db", "https://u:secret@host", "./mlruns", "http://[u:secret@::1"]
+)
 def test_a_registry_elsewhere_is_not_read_and_its_password_not_told(settings: Settings, monkeypatch, url):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
     registry = read_registry(settings)

@@ -415,3 +415,21 @@ def test_stars_without_a_magnitude_and_a_band_of_no_column_are_told(library: Lib
     assert library.catalogs() == []
     (remark,) = add(path, library, Options(kind="stars")).remarks
     assert "no frame gets a zeropoint by it" in remark
+
+
+@pytest.mark.parametrize("form", ["BINARY", "BINARY2", "FITS"])
+def test_a_votable_whose_data_are_elsewhere_is_refused_and_nothing_is_fetched(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda *given, **_: asked.append(given))
+    path = tmp_path / "elsewhere.xml"
+    path.write_text(
+        '<VOTABLE version="1.4"><RESOURCE><TABLE>'
+        '<FIELD name="ra" datatype="double"/><FIELD name="dec" datatype="double"/>'
+        f'<DATA><{form}><STREAM href="file:///etc/passwd"/></{form}></DATA></TABLE></RESOURCE></VOTABLE>',
+        encoding="ascii",
+    )
+    with pytest.raises(CatalogRefused, match="says where they are"):
+        add(path, library, Options())
+    assert asked == []

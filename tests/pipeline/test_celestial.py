@@ -230,3 +230,10 @@ def test_a_distortion_that_puts_all_pixels_in_one_place_is_no_wcs_and_told() -> 
     wcs, remark = read(header(("RA---TPV", "DEC--TPV"), PV1_1=0.0, PV2_1=0.0))
     assert wcs is None
     assert "0 times as wide as its CD or CDELT do" in (remark or "")
+
+
+@pytest.mark.parametrize("word", ["WCSAXES", "WCSAXESA", "A_ORDER", "BP_ORDER"])
+def test_axes_or_terms_that_would_take_all_memory_or_hours_are_not_tried(word: str) -> None:
+    wcs, remark = read(header(("RA---TAN-SIP", "DEC--TAN-SIP"), **{word: 2000}))
+    assert wcs is None
+    assert f"its {word} is 2000" in (remark or "")

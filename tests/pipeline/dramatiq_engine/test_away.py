@@ -178,6 +178,10 @@ def test_a_broker_that_cannot_be_used_is_told_without_its_password() -> None:
         "redis://me:hunter2@127.0.0.1:1/0",
         "nonsense://me:hunter2@host",
         "redis://me:hunter2@host:x",
+        "hunter2",
+        "redis://:hunter2/4@host",
+        "redis://:4/hunter2@127.0.0.1:1",
+        "redis://me:4@host:hunter2",
     ):
         with pytest.raises(broker.BrokerUnavailable) as refused:
             broker.connect(named(url))

@@ -126,6 +126,20 @@ def test_a_command_that_hangs_while_it_tells_holds_the_others_up_for_a_while(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("http://me:sec/ret@host:5000", "http://***@host:5000"),
+        ("postgresql://host/mlflow?user=me&password=secret", "postgresql://host/mlflow?***"),
+        ("http://[me:secret@::1", "http://***@::1"),
+        ("sqlite:////data/me@home/mlflow.db", "sqlite:////data/me@home/mlflow.db"),
+    ],
+)
+def test_what_lets_one_into_a_server_is_not_told_however_it_is_written(settings, monkeypatch, uri, told):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert mlflow_client.place(settings) == told
+
+
 def test_a_telling_that_was_cut_short_is_finished_without_doubles(sqlite_store, settings, monkeypatch):
     training = train(settings)
     keep_trained(sqlite_store, settings, training)

@@ -1,0 +1,48 @@
+"""What lies in the folder that one stands in, as others may write into one of data, is never run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pipeline.engines.local
+from core.operations.launch import spawn_astrid
+from core.settings import Settings
+from pipeline.classify.trial import survive
+from tests.chaos.processes import eventually
+from tests.pipeline.local_engine.night import nothing
+
+MODULES = ("astrid_tui", "core", "pipeline", "multiprocessing", "json")
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that any module in the folder one stands in says its name to."""
+    folder, told = tmp_path / "data", tmp_path / "told"
+    folder.mkdir()
+    for name in MODULES:
+        (folder / f"{name}.py").write_text(f"open({str(told)!r}, 'a').write({name!r})\n", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return told
+
+
+def test_a_run_that_is_started_runs_nothing_of_it(told: Path, tmp_path: Path) -> None:
+    log = tmp_path / "run.log"
+    spawn_astrid(["--version"], log)
+    eventually(lambda: log.read_text(encoding="utf-8").endswith("\n"))
+    assert not told.exists()
+    assert log.read_text(encoding="utf-8").startswith("astrid ")
+
+
+def test_a_worker_runs_nothing_of_it(told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.engines.local, "_work", nothing)
+    worker = pipeline.engines.local._started(Settings(home=tmp_path), 1, 1)
+    worker.process.join()
+    assert not told.exists()
+    assert worker.process.exitcode == 0
+
+
+def test_the_trial_of_a_network_runs_nothing_of_it(told: Path) -> None:
+    survive("a network", nothing)
+    assert not told.exists()
