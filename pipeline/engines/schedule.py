@@ -10,9 +10,10 @@ import os
 import signal
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.runner import Runner
@@ -27,6 +28,16 @@ NAME = "astrid"
 
 class _Runner(Runner):
     """Pauses the schedule at SIGTERM too: Prefect's own lets it go on with nobody to start its runs."""
+
+    is_begun = False  # before that it would not pause the schedule as it ends
+    on_begun: Callable[[], None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.is_begun = True
+        if self.on_begun:
+            self.on_begun()
+        return self
 
     def handle_sigterm(self, *_: object) -> None:
         _as_ctrl_c()
@@ -48,7 +59,7 @@ def must_be_cron(cron: str) -> None:
         ) from error
 
 
-def registered(every_s: float | None, cron: str | None, parameters: dict[str, Any]) -> Runner:
+def registered(every_s: float | None, cron: str | None, parameters: dict[str, Any]) -> _Runner:
     """Register the schedule with the server; what is to be kept."""
     runner = _Runner(name=NAME, limit=1)
     runner.add_flow(
@@ -62,12 +73,12 @@ def registered(every_s: float | None, cron: str | None, parameters: dict[str, An
     return runner
 
 
-def keep(runner: Runner, asked: threading.Event, again: threading.Event) -> None:
+def keep(runner: _Runner, asked: threading.Event, again: threading.Event) -> None:
     """Start the runs of a registered schedule, one at a time, until a signal; then pause the schedule.
 
     Parameters
     ----------
-    runner : Runner
+    runner : _Runner
     asked : Event
         Set by the signal: what goes wrong after it goes wrong as the schedule is paused.
     again : Event
@@ -81,16 +92,21 @@ def keep(runner: Runner, asked: threading.Event, again: threading.Event) -> None
         asyncio.run(_until(asked, again, runner))
 
 
-async def _until(asked: threading.Event, again: threading.Event, runner: Runner) -> None:
+async def _until(asked: threading.Event, again: threading.Event, runner: _Runner) -> None:
     task = asyncio.current_task()
 
     def stop() -> None:
         if asked.is_set():
             again.set()
         asked.set()
-        if task is not None:
+        if task is not None and (runner.is_begun or again.is_set()):
             task.cancel()
 
+    def begun() -> None:
+        if task is not None and asked.is_set():
+            task.cancel()
+
+    runner.on_begun = begun
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
     with suppress(asyncio.CancelledError):
         await runner.start()
