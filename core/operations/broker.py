@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from redis import Redis
 
 PATIENCE_S = 5.0  # for one exchange
+UNTOLD = "the broker of [dramatiq]"  # whose URL may show its password wherever it is quoted
+HOW = (
+    f"the URL of Redis, {UNTOLD}, cannot be understood: write redis://:PASSWORD@HOST:PORT/0,"
+    " and in the password %2F for a slash, %40 for @, %23 for # and %3F for a question mark"
+)
 
 
 class BrokerUnavailable(AstridError):
@@ -28,10 +33,11 @@ def place(settings: Settings) -> str:
         parts = urlsplit(url)
         port = parts.port or 6379
     except ValueError:
-        return "the broker of [dramatiq]"
+        return UNTOLD
     # Of what is no URL all may be the password, which one of its own signs may end, too.
-    if not parts.scheme or ("@" in url and "@" not in parts.netloc):
-        return "the broker of [dramatiq]"
+    before, _, _ = url.rpartition("@")
+    if "://" not in url or (before and ("@" in before or set(before.partition("://")[2]) & set("/?#"))):
+        return UNTOLD
     return f"{parts.scheme}://{parts.hostname or ''}:{port}{parts.path}"
 
 
@@ -51,6 +57,8 @@ def connect(settings: Settings) -> Redis:
         raise BrokerUnavailable(
             'no broker is set: put broker = "redis://HOST" into [dramatiq] of the configuration'
         )
+    if place(settings) == UNTOLD:
+        raise BrokerUnavailable(HOW)
     try:
         client = Redis.from_url(url, socket_connect_timeout=PATIENCE_S, socket_timeout=PATIENCE_S)
         client.ping()
@@ -60,10 +68,7 @@ def connect(settings: Settings) -> Redis:
             " redis://:PASSWORD@HOST"
         ) from error
     except ValueError as error:  # it quotes what it takes for the port, as of a password with a slash
-        raise BrokerUnavailable(
-            f"the URL of Redis, {place(settings)}, cannot be understood: write redis://:PASSWORD@HOST:PORT/0,"
-            " and in the password %2F for a slash, %23 for # and %3F for a question mark"
-        ) from error
+        raise BrokerUnavailable(HOW) from error
     except (RedisError, OSError) as error:
         raise BrokerUnavailable(f"Redis at {place(settings)} cannot be used: {error}") from error
     return client

@@ -182,6 +182,10 @@ def test_a_broker_that_cannot_be_used_is_told_without_its_password() -> None:
         "redis://:hunter2/4@host",
         "redis://:4/hunter2@127.0.0.1:1",
         "redis://me:4@host:hunter2",
+        "redis://:12@34/hunter2@host",
+        "redis://:a@hunter2#c@host:6379/0",
+        "redis://:a@hunter2?c@host",
+        "redis:hunter2",
     ):
         with pytest.raises(broker.BrokerUnavailable) as refused:
             broker.connect(named(url))
