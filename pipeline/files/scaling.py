@@ -13,6 +13,8 @@ from pipeline.frame import Image
 WRAPPED = "its pixels are numbers of 16 bits that lost their BZERO of 32768"
 JUMP = 36_000  # from one pixel to the next: by more than half of 65536 it is less without the sign
 FEWEST_JUMPS = 8
+LEFT_JUMPS = 0.25  # of them at most are there without the sign, or it was no sign that made them
+MOST_ALIKE = 0.5  # of the negative numbers: of a camera's counts hardly any two are
 NO_COUNTS = -4096  # the median of no camera's counts
 ASINH_UNIT = 2.5 / math.log(10.0)  # one of Pogson's magnitudes in the natural logarithm
 
@@ -30,11 +32,28 @@ def unwrapped(stored: NDArray[np.integer]) -> tuple[NDArray[np.integer], str | N
     if stored.dtype.kind != "i" or stored.dtype.itemsize != 2 or stored.min() >= NO_COUNTS:
         return stored, None
     least = np.iinfo(np.int16).min  # stands for no value in many files
+    negative = stored[(stored < NO_COUNTS) & (stored != least)]
+    if negative.size == 0 or _commonest_share(negative) > MOST_ALIKE:  # a number that stands for no value
+        return stored, None
     wide = np.where(stored == least, 0, stored).astype(np.int32)
-    jumps = sum(np.count_nonzero(np.abs(np.diff(wide, axis=axis)) > JUMP) for axis in (0, 1))
+    jumps = _jumps(wide)
     if jumps < FEWEST_JUMPS and float(np.median(wide)) >= NO_COUNTS:
         return stored, None
-    return wide & 0xFFFF, f"{WRAPPED}, and are taken as such: the negative ones are 65536 more"
+    unsigned = stored.astype(np.int32) & 0xFFFF
+    if jumps >= FEWEST_JUMPS and _jumps(unsigned) > LEFT_JUMPS * jumps:
+        return stored, None
+    return unsigned, f"{WRAPPED}, and are taken as such: the negative ones are 65536 more"
+
+
+def _jumps(image: NDArray[np.int32]) -> int:
+    """Steps from one pixel to the next that no light makes."""
+    return sum(int(np.count_nonzero(np.abs(np.diff(image, axis=axis)) > JUMP)) for axis in (0, 1))
+
+
+def _commonest_share(values: NDArray[np.integer]) -> float:
+    """How many of some numbers are one and the same."""
+    _, counts = np.unique(values, return_counts=True)
+    return float(counts.max() / values.size)
 
 
 def linear(stored: Image, header: Header) -> tuple[Image, str | None]:

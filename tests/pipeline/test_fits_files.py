@@ -38,6 +38,7 @@ def test_signed_integers_are_what_they_are_however_negative_a_few_be(tmp_path):
     data = (SKY - 1000.0).astype(np.int16)
     data[20:24, 20:24] = 30000
     data[30, 30:36], data[22, 24:40] = -30000, -32768
+    data[:, 22] = -9999  # a column of no value, through the star
     raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(data, header())))
     np.testing.assert_array_equal(raw.data, data)
     assert doubts(raw) == ()
