@@ -102,7 +102,7 @@ def test_what_is_so_already_stays_as_it_is(made: fits.Header) -> None:
     np.testing.assert_array_equal(wcs.all_pix2world(PIXELS, 0), WCS(made).all_pix2world(PIXELS, 0))
 
 
-@pytest.mark.parametrize("written", [0.0, 19500.0, -1, "CURRENT", "J2000.0x"])
+@pytest.mark.parametrize("written", [0.0, 19500.0, -1, "CURRENT", "J2000.0x", "2023-05-04", "2023/05/04"])
 def test_an_equinox_that_is_no_year_counts_as_absent_and_is_told(written: float | str) -> None:
     wcs, remark = read(header(EQUINOX=written, EPOCH=2025.2))
     assert wcs is not None
