@@ -26,11 +26,11 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
 }
 # Two numbers in one card: "2 2", "2x2". Of a section those where it begins.
 PAIRS: dict[str, tuple[str, ...]] = {"binning": ("CCDSUM", "BINNING")}
-# Where on the chip what was read begins. Each agrees with itself alone: they count other pixels.
+# Where on the chip what was read begins. Each agrees with itself alone: they count other pixels. LTV counts
+# what was trimmed too, by some programs alone.
 WINDOWS: dict[str, tuple[str, str]] = {
     "window": ("XORGSUBF", "YORGSUBF"),
     "window (ESO)": ("HIERARCH ESO DET WIN1 STRX", "HIERARCH ESO DET WIN1 STRY"),
-    "window (LTV)": ("LTV1", "LTV2"),
 }
 SECTION_OF_CHIP = "CCDSEC"
 TEMPERATURE = "temperature"
@@ -72,15 +72,15 @@ def _values(header: Header) -> Iterator[tuple[str, object]]:
             (f"{name} {side}", look_up(header, (word,))) for side, word in zip("xy", both, strict=True)
         )
     numbers = re.findall(r"\d+", str(look_up(header, (SECTION_OF_CHIP,)) or ""))
-    if len(numbers) == 4:
+    if len(numbers) == 4 and "0" not in numbers:  # counted from 1
         x1, x2, y1, y2 = map(int, numbers)
         yield from ((f"{WINDOW} (CCDSEC) x", min(x1, x2)), (f"{WINDOW} (CCDSEC) y", min(y1, y2)))
 
 
 def _pair(value: object) -> tuple[object, object]:
-    """Two numbers that a text holds; none where it holds others."""
-    numbers = re.findall(r"\d+", str(value or ""))
-    return (numbers[0], numbers[1]) if len(numbers) == 2 else (None, None)
+    """Two numbers that a text holds, or one for both; none where it holds others."""
+    numbers = re.findall(r"\d+(?:\.\d+)?", str(value or ""))
+    return (numbers[0], numbers[-1]) if 1 <= len(numbers) <= 2 else (None, None)
 
 
 def combined_of(header: Header) -> int:

@@ -106,8 +106,10 @@ def test_what_both_headers_tell_of_the_readout_must_agree(kind, readout, serves)
         ({"XORGSUBF": 0, "YORGSUBF": 256}, {"XORGSUBF": 0, "YORGSUBF": 0}, "window y"),
         ({"CCDSEC": "[257:512,1:256]"}, {"CCDSEC": "[256:1, 1:256]"}, "window (CCDSEC) x"),
         ({"CCDSEC": "[512:257,1:256]"}, {"CCDSEC": "[257:512, 1:256]"}, None),
-        ({"LTV1": -256.0, "LTV2": 0.0}, {"LTV1": 0.0, "LTV2": 0.0}, "window (LTV) x"),
-        ({"LTV1": -256.0}, {"XORGSUBF": 256}, None),
+        ({"LTV1": -50.0, "LTV2": 0.0}, {"LTV1": 0.0, "LTV2": 0.0}, None),  # trimmed by two programs
+        ({"CCDSEC": "[0:0,0:0]"}, {"CCDSEC": "[257:512,1:256]"}, None),
+        ({"BINNING": 1.0}, {"XBINNING": 1, "YBINNING": 1}, None),
+        ({"BINNING": 2}, {"XBINNING": 1, "YBINNING": 1}, "binning x"),
     ],
 )
 def test_a_bias_of_as_many_pixels_elsewhere_on_the_chip_does_not_serve(of_frame, of_bias, told):
