@@ -101,7 +101,7 @@ def test_a_bias_that_was_taken_out_before_is_not_taken_out_again(left, is_told, 
     masters = Masters(dark=bias / 60.0, dark_holds_bias=True) if holds else Masters(bias=bias)
     frame = calibrate(raw, masters, SETTINGS)
     assert np.mean(pull(frame, truth)) == pytest.approx(0.0, abs=0.05)
-    assert [note[:14] for note in frame.notes] == ["its level, 200"] * is_told
+    assert [note[:13] for note in frame.notes] == ["its level, 20"] * is_told
 
 
 def test_dead_pixels_of_the_flat_and_hot_ones_of_the_dark_are_bad():
