@@ -174,7 +174,7 @@ def _go_on(
     start: ModelFile | None,
 ) -> Training:
     """Go on with what was stopped; what is refused stays as it is, to be gone on with otherwise."""
-    before = unfinished(settings, wanted.name)
+    before = unfinished(settings, wanted.name, parameters)
     if _same(before.parameters) != _same(parameters):
         raise AstridError(
             f"training {before.key} was begun with other options; it goes on only with the same"
@@ -258,18 +258,25 @@ def _made(
         recording.stopped("stopped; --resume goes on from here")
 
 
-def unfinished(settings: Settings, name: str) -> Training:
+def unfinished(settings: Settings, name: str, parameters: Mapping[str, Any] | None = None) -> Training:
     """The newest training of a model that ended early, and kept what it goes on from.
+
+    Where there are some with the same parameters it is the newest of these.
 
     Raises
     ------
     AstridError
         There is none.
     """
-    for each in trainings(settings.home):
-        if each.name == name and each.state in EARLY and (each.folder / CHECKPOINT).exists():
-            return each
-    raise AstridError(f"there is no training of {name} that ended early and can go on")
+    early = [
+        each
+        for each in trainings(settings.home)
+        if each.name == name and each.state in EARLY and (each.folder / CHECKPOINT).exists()
+    ]
+    if not early:
+        raise AstridError(f"there is no training of {name} that ended early and can go on")
+    alike = (each for each in early if parameters is not None and _same(each.parameters) == _same(parameters))
+    return next(alike, early[0])
 
 
 def _train(

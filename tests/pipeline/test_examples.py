@@ -179,6 +179,18 @@ def test_a_training_goes_on_in_no_fields_of_another_threshold(tmp_path, monkeypa
         candidate_run.run(keen, wanted, lambda *_: None, lambda: False, resume=True)
 
 
+def test_the_training_with_the_same_options_goes_on_though_a_newer_one_ended_early_too(tmp_path):
+    settings = Settings(home=tmp_path)
+    keys = []
+    for seed in (1, 2):
+        with Recording(settings, "realbogus", {"seed": seed}) as recording:
+            (recording.folder / CHECKPOINT).touch()
+            recording.stopped("stopped; --resume goes on from here")
+            keys.append(recording.folder.name)
+    assert candidate_run.unfinished(settings, "realbogus", {"seed": 1}).folder.name == keys[0]
+    assert candidate_run.unfinished(settings, "realbogus", {"seed": 3}).folder.name == keys[1]
+
+
 def test_a_mask_of_other_examples_chooses_none_of_these():
     examples = blobs(6)
     assert examples[np.ones(6, dtype=bool)] is examples
