@@ -286,6 +286,7 @@ def _why(error: Exception) -> str:
 def _prepare_prefect(settings: Settings, url: str) -> None:
     """Set what Prefect reads from the environment as it is imported."""
     os.environ.update(client_environment(settings, url))
+    os.environ["PYTHONSAFEPATH"] = "1"  # the processes of runs begin with nothing of the folder one stands in
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # runs tell by themselves
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")  # a server of this machine answers or is gone
     os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "10")  # one that hangs keeps no run from its end

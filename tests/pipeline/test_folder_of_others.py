@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pipeline.engines.local
 from core.operations.launch import spawn_astrid
 from core.settings import Settings
 from pipeline.classify.trial import survive
+from pipeline.engines.prefect import _prepare_prefect
 from tests.chaos.processes import eventually
 from tests.pipeline.local_engine.night import nothing
 
@@ -46,3 +49,18 @@ def test_a_worker_runs_nothing_of_it(told: Path, tmp_path: Path, monkeypatch: py
 def test_the_trial_of_a_network_runs_nothing_of_it(told: Path) -> None:
     survive("a network", nothing)
     assert not told.exists()
+
+
+def test_the_processes_of_a_schedule_run_nothing_of_it(told: Path, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    before = dict(os.environ)
+    try:
+        _prepare_prefect(settings, "http://127.0.0.1:1/api")
+        process = get_context("spawn").Process(target=nothing)  # as Prefect begins a run
+        process.start()
+        process.join()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    assert not told.exists()
+    assert process.exitcode == 0
