@@ -6,6 +6,7 @@ bulk reports in JSON; the numbers by which TNS knows groups, instruments, filter
 the settings, because they differ from site to site and AstrID asks no server.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -216,9 +217,15 @@ def _nearest(answers: list[dict[str, Any]]) -> str | None:
     matches = [each for each in answers if each.get("status") == "match"]
     if not matches:
         return None
-    found = min(matches, key=lambda each: float(each.get("distance_arcsec") or 0.0))
+    found = min(matches, key=_arcsec)
     name, away = safe_text(found.get("name") or "a source", 60), distance_words(found)
     return f"{name} ({away} away)" if away else name
+
+
+def _arcsec(answer: dict[str, Any]) -> float:
+    """How far away a match is; those that were told in pixels come last."""
+    told = answer.get("distance_arcsec")
+    return math.inf if told is None else float(told)
 
 
 def _not_bogus(

@@ -107,6 +107,15 @@ def test_a_known_star_is_told_with_its_distance(store):
     assert 'a known star is near: star601 (9.87" away)' in check(store)["new"].warnings
 
 
+def test_a_match_whose_distance_is_known_in_pixels_alone_is_not_the_nearest(store):
+    candidate = discovery(store, "new")
+    with store.write() as db:
+        for key, told in ((candidate - 1, {"distance_px": 9.0}), (candidate, {"distance_arcsec": 0.2})):
+            answers = {"star": {"status": "match", "name": "star601"} | told}
+            db.add(CandidateMatch(candidate_id=key, state="x", at=1.0, answers=answers))
+    assert 'a known star is near: star601 (0.20" away)' in check(store)["new"].warnings
+
+
 def test_a_filter_chooses_objects_and_the_report_holds_all_their_detections(sqlite_store):
     discovery(sqlite_store, "new")
     found = check(sqlite_store, filters="mjd>60001")["new"].report
