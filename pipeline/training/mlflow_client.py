@@ -96,8 +96,11 @@ def _without_password(text: str, uri: str) -> str:
 
 def _secrets(uri: str) -> Iterator[str]:
     """What stands before the host of a URI, whatever signs are in it, and what is asked of that host."""
-    _, is_server, rest = uri.partition("://")
-    if not is_server or rest.startswith("/"):  # a file's path
+    scheme, is_server, rest = uri.partition("://")
+    if not is_server or scheme == "file":
+        return
+    if rest.startswith("/"):  # a file's path, or a database whose server is asked for behind it
+        yield from filter(None, [rest.partition("?")[2]])
         return
     user, _, place = rest.rpartition("@")
     yield from filter(None, (user, place.partition("?")[2]))
