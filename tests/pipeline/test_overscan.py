@@ -117,6 +117,19 @@ def test_amplifiers_may_have_numbers_instead_of_letters():
         assert np.mean(pull(frame, truth, half)) == pytest.approx(0.0, abs=0.05)
 
 
+def test_amplifiers_that_have_letters_and_numbers_count_once():
+    raw, _ = of_two_amplifiers()
+    by_letters = calibrate(raw, None, SETTINGS)
+    for number, letter in enumerate("AB", 1):
+        raw.header[f"DATASEC{number}"] = raw.header[f"TRIMSEC{letter}"]
+        raw.header[f"BIASSEC{number}"] = raw.header[f"BIASSEC{letter}"]
+    frame = calibrate(raw, None, SETTINGS)
+    assert frame.notes == ()
+    np.testing.assert_array_equal(frame.data, by_letters.data)
+    del raw.header["BIASSECB"]  # then the letters alone do not tell
+    assert not any("no overscan" in note for note in calibrate(raw, None, SETTINGS).notes)
+
+
 def test_amplifiers_of_several_gains_that_cannot_be_made_alike_are_told():
     raw, _ = of_two_amplifiers()
     for letter in "AB":
