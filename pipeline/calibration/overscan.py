@@ -11,6 +11,7 @@ from astropy.io.fits import Header
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from pipeline.calibration.steps import NOT_DONE
 from pipeline.files.cards import look_up
 from pipeline.files.fits_selection import SMALLEST_SIDE
 from pipeline.files.headers import gain_of_amplifier
@@ -24,6 +25,7 @@ LETTERS, NUMBERS = tuple("ABCDEFGH"), tuple(str(number) for number in range(1, 1
 AMPLIFIERS = (*LETTERS, *NUMBERS)
 ALIKE = 0.02  # relative: gains of amplifiers that differ by less are one
 MOST_TEXT = 40  # letters of a card in a sentence
+DONE = ("OVERSCAN", "TRIM", "TRIMMED")  # true, or a sentence, as IRAF's, where it is subtracted or cut off
 STALE_SECTIONS = ("TRIMSEC", "DATASEC", "CCDSEC", "BIASSEC")  # all wrong once the frame is cut
 
 _SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
@@ -157,10 +159,18 @@ def _uncut(raw: RawFrame) -> tuple[str, ...]:
     strip = section(raw.header, "BIASSEC")
     if strip is None or not strip.inside(raw.data.shape) or look_up(raw.header, ("TRIMSEC", "DATASEC")):
         return ()
+    if any(_is_done(look_up(raw.header, (keyword,))) for keyword in DONE):
+        return ()
     return (
         f"its header has an overscan, BIASSEC, {strip}, and no TRIMSEC or DATASEC: it is neither subtracted "
         "nor cut off",
     )
+
+
+def _is_done(value: object) -> bool:
+    """Whether a card says so; a number of columns and a section do not."""
+    is_text = isinstance(value, str) and any(letter.isalpha() for letter in value)
+    return value is True or (is_text and str(value).lower() not in NOT_DONE)
 
 
 def _not_subtracted(raw: RawFrame, cut: Section) -> tuple[str, ...]:

@@ -190,6 +190,23 @@ def test_gains_of_amplifiers_are_read_as_that_of_the_frame_is(unit):
         assert np.std(pulls) == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize(
+    ("cards", "is_told"),
+    [
+        ({"TRIM": "Jan 12 3:04 Trim data section is [21:276,5:260]"}, False),
+        ({"TRIMMED": True}, False),
+        ({"OVERSCAN": "Jan 12 3:04 Overscan section is [3:18,1:260] with mean=501.2"}, False),
+        ({"TRIM": "no", "TRIMMED": False}, True),
+        ({"OVERSCAN": 20}, True),  # columns
+        ({"OVERSCAN": "[3:18,1:260]"}, True),
+    ],
+)
+def test_an_overscan_that_is_gone_is_not_told_as_left(cards, is_told):
+    raw, _ = raw_frame()
+    notes = trim(replace(raw, header=Header({"BIASSEC": "[3:18,1:256]"} | cards))).raw.notes
+    assert any("neither subtracted" in note for note in notes) is is_told
+
+
 def test_a_section_that_leaves_hardly_anything_of_a_frame_is_told():
     raw, _ = with_overscan()
     raw.header["TRIMSEC"] = "[21:276,5:30]"
