@@ -26,6 +26,7 @@ from pipeline.calibration.variance import (
     with_masters,
 )
 from pipeline.files.headers import gain_of
+from pipeline.files.readout import stacked_of
 from pipeline.frame import Exposure, Frame, FrameRefused, Image, MaskImage, RawFrame
 from pipeline.neighbourhood import blurred, gaussian_taps, grown, patches, places
 
@@ -102,7 +103,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     added, of_flat = noise_of_masters(masters, exposure)
     noise = with_masters(noise, float(np.median(current)), added, of_flat)
     brightest = float(np.max(np.where(bad, np.float32(-np.inf), counts - sky)))
-    detector = detector_of(exposure, noise, brightest, are_whole=are_whole)
+    detector = detector_of(exposure, noise, brightest, are_whole=are_whole, count=stacked_of(raw.header))
 
     # From here on in place: a copy more of each image would make this what takes most memory of all.
     gain = np.float32(detector.gain)

@@ -32,7 +32,7 @@ TRANSFER = "transfer"
 NOISE = "noise"
 UNTOLD = "untold"
 TEXTS = (NOTES, UNREAD, UNTOLD)
-CACHE_FORMAT = "9"
+CACHE_FORMAT = "10"
 
 
 def masters_for(

@@ -133,9 +133,10 @@ def _combined(choice: Choice, folder: Path | None) -> Masters:
     bias = mean_of(of_biases.of(_as_they_are(biases, masked[FrameKind.BIAS])), folder) if biases else None
     may_scale = bias is not None or all(_is_freed(one.read()) for one in darks)
     own = darks if may_scale else [one for one in darks if same_length(_seconds(one), choice.length_s)]
-    dark = mean_of(of_darks.of(_dark_rates(own, bias, masked[FrameKind.DARK])), folder) if own else None
-    length = float(np.median([_seconds(one) for one in own])) if own and bias is not None else 0.0
-    noise = MeanNoise(of_biases.variance(), of_darks.variance(), dark_s=length)
+    biased = _Biased()
+    rates = _dark_rates(own, bias, masked[FrameKind.DARK], biased)
+    dark = mean_of(of_darks.of(rates), folder) if own else None
+    noise = MeanNoise(of_biases.variance(), of_darks.variance(), dark_s=biased.seconds)
     holds_bias = dark is not None and not may_scale
     notes = _of_darks(darks, own, unknown, choice.length_s)
     if not flats:
@@ -205,24 +206,43 @@ def _transfer(
     return replace(photon_transfer(lit, dim), by_darks=by_darks)
 
 
+@dataclass(slots=True)
+class _Biased:
+    """How much of the bias was taken out of the dark current, whose noise it left there."""
+
+    exposures: int = 0
+    a_second: float = 0.0
+
+    def add(self, exposures: int, seconds: float, *, is_taken: bool) -> None:
+        """Count a dark of so many exposures, of so many seconds each."""
+        self.exposures += exposures
+        self.a_second += is_taken * exposures / seconds
+
+    @property
+    def seconds(self) -> float:
+        """In how many of them the dark current holds the bias once; 0 where it was taken out of no dark."""
+        return self.exposures / self.a_second if self.a_second > 0.0 else 0.0
+
+
 def _dark_rates(
-    darks: Sequence[Calibrator], bias: Image | None, masked: Masked
+    darks: Sequence[Calibrator], bias: Image | None, masked: Masked, biased: _Biased
 ) -> Iterator[tuple[Image, int]]:
     """The dark current in data units per second, each with how many exposures it is of."""
     for one in darks:
         raw = trim(one.read()).raw
         exposures = combined_of(raw.header)
         masked.add(raw, exposures)
-        yield _without_bias(raw, bias) / np.float32(_seconds(one)), exposures
+        due = bias if bias is not None and _holds(raw, bias) else None
+        biased.add(exposures, _seconds(one), is_taken=due is not None)
+        yield _less(raw.data, due) / np.float32(_seconds(one)), exposures
 
 
-def _without_bias(raw: RawFrame, bias: Image | None) -> Image:
-    """A dark less the bias, if it was not freed of it before, as its header says or a master's level."""
-    if bias is None or _is_freed(raw):
-        return raw.data
-    if combined_of(raw.header) > 1 and float(np.median(raw.data)) < FREE_OF_BIAS * float(np.median(bias)):
-        return raw.data
-    return _less(raw.data, bias)
+def _holds(raw: RawFrame, bias: Image) -> bool:
+    """Whether a dark holds the bias: it was not freed of it, as its header says or a master's level."""
+    if _is_freed(raw):
+        return False
+    is_master = combined_of(raw.header) > 1
+    return not is_master or float(np.median(raw.data)) >= FREE_OF_BIAS * float(np.median(bias))
 
 
 def _is_freed(raw: RawFrame) -> bool:

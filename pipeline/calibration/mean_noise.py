@@ -28,7 +28,7 @@ class MeanNoise:
     flat : float
         Relative, squared, where the response is 1; of a response ``f`` it is as much over ``f``.
     dark_s : float
-        How long the darks were exposed.
+        How long the darks were exposed that the bias was taken out of; 0 where it was taken out of none.
     """
 
     bias: float = 0.0
@@ -42,8 +42,8 @@ class MeanNoise:
         The bias that was taken out of the darks comes back with them, scaled: of the frame's own length they
         cancel its noise.
         """
-        scaled = seconds / self.dark_s if has_bias and has_dark and self.dark_s > 0.0 else 0.0
-        return has_bias * self.bias * (1.0 - scaled) ** 2 + has_dark * self.dark * seconds**2
+        scaled = seconds / self.dark_s if has_dark and self.dark_s > 0.0 else 0.0
+        return self.bias * (has_bias - scaled) ** 2 + has_dark * self.dark * seconds**2
 
 
 UNKNOWN = MeanNoise()

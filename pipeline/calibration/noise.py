@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.files.readout import COMBINED
 from pipeline.frame import Exposure, Image
 from pipeline.neighbourhood import blurred, grown
 from pipeline.quantile import MAD_TO_SIGMA, quantile
 
 TOLERANCE = 0.2  # of the sky's standard deviation, beyond which the header is not believed
 SCALED = 0.01  # a bias of 65535 counts and a noise of 3 electrons are above it
+RESAMPLED = 0.45  # of the noise may be left to pixels that were resampled: less has another reason
+# How many times the noise of the mean is left; a median of many has that of normal noise.
+COMBINED_BY = {"mean": 1.0, "median": math.sqrt(math.pi / 2.0)}
 SURELY_SECONDS = 15.0  # of shorter exposures resampled frames have as much less noise
 QUIET_SHARE = 0.25  # of the good pixels, those with least light from sources, are the sky
 FULL_WELL = 2e5  # electrons; hardly any pixel holds more, which bounds a gain that nothing else tells
@@ -118,7 +120,9 @@ def roughness(image: Image) -> Image:
     return both
 
 
-def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float, *, are_whole: bool = False) -> Detector:
+def detector_of(
+    exposure: Exposure, sky: SkyNoise, brightest: float, *, are_whole: bool = False, count: int = 1
+) -> Detector:
     """Settle the gain and the read noise of a frame.
 
     A known gain and read noise stand where the sky's noise agrees with them within 20 per cent. Else:
@@ -127,7 +131,9 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float, *, are_whol
       50 electrons;
     - more noise in spite of a known read noise: the gain is what makes the sky consistent; but of fractions
       that would be hardly an electron of sky, the sky was subtracted and its noise is as read noise;
-    - that of the mean, or the sum, of as many exposures as the header says it is of: it is that;
+    - that of the mean, the median or the sum of as many exposures as the header says it is of: it is that.
+      But of whole numbers, which may have a pedestal, it is no mean, nor where resampled pixels have as much
+      less noise: the header's gain may be that of the mean;
     - less noise: the level has a pedestal or frames were averaged. The gain stands, which
       overstates rather than understates the noise of sources, and the sky's variance is as measured;
     - as much less as counts a second have, and no whole numbers: that they are. Less than any pedestal
@@ -146,6 +152,8 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float, *, are_whol
         The largest value above the sky, in data units.
     are_whole : bool
         Whether the pixels of the file are whole numbers: then they are a camera's counts, on a pedestal.
+    count : int
+        Of how many exposures the frame is, as its header counts them.
     """
     read_noise = exposure.read_noise or 0.0
     if exposure.gain is None:
@@ -155,7 +163,7 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float, *, are_whol
     ratio = sky.sigma / math.sqrt(expected) if expected > 0.0 else math.inf
     if abs(ratio - 1.0) <= TOLERANCE:
         return Detector(gain, read_noise, 1.0, ())
-    if (combined := _of_combined(exposure, sky, ratio)) is not None:
+    if (combined := _of_combined(exposure, sky, ratio, count, are_whole=are_whole)) is not None:
         return combined
     if ratio < 1.0:
         return _quieter(exposure, sky, ratio, brightest, are_whole=are_whole)
@@ -178,31 +186,28 @@ def _noisier(exposure: Exposure, sky: SkyNoise, *, are_whole: bool) -> Detector:
     return Detector(estimated, read_noise, 1.0, (note,))
 
 
-def _of_combined(exposure: Exposure, sky: SkyNoise, ratio: float) -> Detector | None:
-    """That of a mean or a sum of exposures, where the header tells their number and the noise which."""
-    count = _count(exposure)
-    gain, read_noise = exposure.gain or 1.0, (exposure.read_noise or 0.0) * math.sqrt(count)
+def _of_combined(
+    exposure: Exposure, sky: SkyNoise, ratio: float, count: int, *, are_whole: bool
+) -> Detector | None:
+    """That of exposures which were combined, where the header tells their number and the noise how.
+
+    A mean of ``n`` has a gain of ``n g``, so that its sources have less noise as well as its sky.
+    """
+    gain, read_noise = exposure.gain or 1.0, exposure.read_noise or 0.0
     if count < 2 or sky.level <= 0.0:
         return None
-    if abs(ratio * math.sqrt(count) - 1.0) <= TOLERANCE:
-        return _of_mean(exposure, 1.0)
+    if not are_whole and ratio < RESAMPLED:
+        off = {how: abs(ratio * math.sqrt(count) / noise - 1.0) for how, noise in COMBINED_BY.items()}
+        how = min(off, key=lambda each: off[each])
+        if off[how] <= TOLERANCE:
+            as_mean = count / COMBINED_BY[how] ** 2
+            note = f"its noise is that of the {how} of {count} exposures: gain {gain * as_mean:.3g}"
+            return Detector(gain * as_mean, read_noise * math.sqrt(as_mean), 1.0, (note,))
+    read_noise *= math.sqrt(count)
     of_sum = sky.sigma / math.sqrt(sky.level / gain + (read_noise / gain) ** 2 + sky.beside)
     if abs(of_sum - 1.0) <= TOLERANCE:
         return Detector(gain, read_noise, 1.0, (f"its noise is that of the sum of {count} exposures",))
     return None
-
-
-def _of_mean(exposure: Exposure, factor: float) -> Detector:
-    """That of a mean of ``n``: of a gain ``n g``, so that its sources have less noise as well as its sky."""
-    count, read_noise = _count(exposure), exposure.read_noise or 0.0
-    gain = (exposure.gain or 1.0) * count
-    note = f"its noise is that of the mean of {count} exposures: gain {gain:.3g}"
-    return Detector(gain, read_noise * math.sqrt(count), factor, (note,))
-
-
-def _count(exposure: Exposure) -> int:
-    """Of how many exposures a frame is, as its header says."""
-    return int(dict(exposure.readout).get(COMBINED, 1))
 
 
 def _quieter(
@@ -216,8 +221,6 @@ def _quieter(
         scaled = _without_gain(sky, read_noise, brightest)
         note = f"its pixels were scaled, and gain {gain:.3g} is not theirs: {scaled.gain:.3g} is assumed"
         return replace(scaled, notes=(note,))
-    if (count := _count(exposure)) > 1 and sky.level > 0.0 and (of_mean := ratio * math.sqrt(count)) < 1.0:
-        return _of_mean(exposure, of_mean**2)  # and its pixels were resampled
     note = f"the sky's noise is {ratio:.2g} of what gain {gain:.3g} implies: taken as measured"
     return Detector(gain, read_noise, ratio**2, (note,))
 

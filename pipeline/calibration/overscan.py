@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from astropy.io.fits import Header
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from pipeline.calibration.steps import NOT_DONE
 from pipeline.files.cards import look_up
 from pipeline.files.fits_selection import SMALLEST_SIDE
 from pipeline.files.headers import gain_of_amplifier
@@ -20,9 +21,11 @@ from pipeline.quantile import MAD_TO_SIGMA
 SMOOTH_LINES = 101  # a line's overscan has few pixels: its noise must not become the image's stripes
 CLIP_SIGMA = 5.0
 # Of one chip, in an array of all: ends of keywords, letters as of the Dark Energy Camera, or numbers.
-AMPLIFIERS = (*"ABCDEFGH", *(str(number) for number in range(1, 17)))
+LETTERS, NUMBERS = tuple("ABCDEFGH"), tuple(str(number) for number in range(1, 17))
+AMPLIFIERS = (*LETTERS, *NUMBERS)
 ALIKE = 0.02  # relative: gains of amplifiers that differ by less are one
 MOST_TEXT = 40  # letters of a card in a sentence
+DONE = ("OVERSCAN", "TRIM", "TRIMMED")  # true, or a sentence, as IRAF's, where it is subtracted or cut off
 STALE_SECTIONS = ("TRIMSEC", "DATASEC", "CCDSEC", "BIASSEC")  # all wrong once the frame is cut
 
 _SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
@@ -156,10 +159,18 @@ def _uncut(raw: RawFrame) -> tuple[str, ...]:
     strip = section(raw.header, "BIASSEC")
     if strip is None or not strip.inside(raw.data.shape) or look_up(raw.header, ("TRIMSEC", "DATASEC")):
         return ()
+    if any(_is_done(look_up(raw.header, (keyword,))) for keyword in DONE):
+        return ()
     return (
         f"its header has an overscan, BIASSEC, {strip}, and no TRIMSEC or DATASEC: it is neither subtracted "
         "nor cut off",
     )
+
+
+def _is_done(value: object) -> bool:
+    """Whether a card says so; a number of columns and a section do not."""
+    is_text = isinstance(value, str) and any(letter.isalpha() for letter in value)
+    return value is True or (is_text and str(value).lower() not in NOT_DONE)
 
 
 def _not_subtracted(raw: RawFrame, cut: Section) -> tuple[str, ...]:
@@ -212,23 +223,31 @@ class _Output:
 def _outputs(raw: RawFrame, cut: Section) -> tuple[_Output, ...]:
     """The amplifiers that read all that remains of a frame; none where the overscan of any is not known."""
     strip = section(raw.header, "BIASSEC")
-    found = [_Output(cut, strip)] if strip is not None else list(_several_outputs(raw))
-    read = np.zeros(raw.data.shape, dtype=np.int8)
+    if strip is not None:
+        sets: Iterable[tuple[_Output, ...]] = ((_Output(cut, strip),),)
+    else:  # a header may name them in both ways
+        sets = (tuple(_several_outputs(raw, ends)) for ends in (LETTERS, NUMBERS))
+    return next((found for found in sets if _read_all(found, cut, raw.data.shape)), ())
+
+
+def _read_all(found: Iterable[_Output], cut: Section, shape: tuple[int, ...]) -> bool:
+    """Whether amplifiers read each pixel that remains once, and each has an overscan beside these."""
+    read = np.zeros(shape, dtype=np.int8)
     for each in found:
-        if not each.strip.inside(read.shape) or each.strip.overlaps(cut):
-            return ()
+        if not each.strip.inside(shape) or each.strip.overlaps(cut):
+            return False
         read[each.part.slices] += 1
-    return tuple(found) if (cut.of(read) == 1).all() else ()
+    return bool((cut.of(read) == 1).all())
 
 
-def _several_outputs(raw: RawFrame) -> Iterator[_Output]:
-    """The amplifiers whose part and overscan a header names by their letters or numbers."""
-    for letter in AMPLIFIERS:
-        part = section(raw.header, f"TRIMSEC{letter}", f"DATASEC{letter}")
-        strip = section(raw.header, f"BIASSEC{letter}")
+def _several_outputs(raw: RawFrame, ends: Iterable[str]) -> Iterator[_Output]:
+    """The amplifiers whose part and overscan a header names by their letters, or numbers."""
+    for end in ends:
+        part = section(raw.header, f"TRIMSEC{end}", f"DATASEC{end}")
+        strip = section(raw.header, f"BIASSEC{end}")
         if part is None or strip is None:
             continue
-        own, gain = gain_of_amplifier(raw.header, letter, raw.exposure.exposure_s), raw.exposure.gain
+        own, gain = gain_of_amplifier(raw.header, end, raw.exposure.exposure_s), raw.exposure.gain
         yield _Output(part, strip, 1.0 if own is None or gain is None else own / gain)
 
 

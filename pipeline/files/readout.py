@@ -83,12 +83,16 @@ def _pair(value: object) -> tuple[object, object]:
     return (numbers[0], numbers[-1]) if 1 <= len(numbers) <= 2 else (None, None)
 
 
+def stacked_of(header: Header) -> int:
+    """How many exposures a frame was combined of, where its header counts them; else one."""
+    counts = (look_up(header, (keyword,)) for keyword in STACKED)
+    return max((1, *(int(each) for each in counts if isinstance(each, int | float) and each < MOST)))
+
+
 def combined_of(header: Header) -> int:
     """How many exposures a frame is the mean of: one, but for masters and stacks."""
-    counts = (look_up(header, (keyword,)) for keyword in STACKED)
-    most = max((int(each) for each in counts if isinstance(each, int | float) and each < MOST), default=1)
-    if most > 1:
-        return most
+    if (stacked := stacked_of(header)) > 1:
+        return stacked
     said = text(header, "kind") or text(header, "field") or ""
     is_master = "master" in said.lower() or look_up(header, ("COMBINED",)) is True  # ccdproc's
     return MASTER_OF if is_master else 1

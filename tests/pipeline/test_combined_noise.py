@@ -21,10 +21,7 @@ def test_stars_in_a_coadd_have_the_noise_of_as_many_exposures(count, sky, combin
     rng = np.random.default_rng(5)
     electrons = [rng.poisson(sky + truth.model) + rng.normal(0.0, 6.0, raw.data.shape) for _ in range(count)]
     data = (combined(electrons, axis=0) / truth.gain).astype(np.float32)
-    readout = readout_of(Header({"NCOMBINE": count}))
-    frame = calibrate(
-        replace(raw, data=data, exposure=replace(raw.exposure, readout=readout)), None, WITHOUT_COSMIC_RAYS
-    )
+    frame = calibrate(replace(raw, data=data, header=Header({"NCOMBINE": count})), None, WITHOUT_COSMIC_RAYS)
     assert frame.gain == truth.gain * (count if combined is np.mean else 1)
     residual = frame.data - count * (sky + truth.model)
     pulls = (residual / np.sqrt(frame.variance))[frame.mask == 0]
@@ -35,16 +32,41 @@ def test_stars_in_a_coadd_have_the_noise_of_as_many_exposures(count, sky, combin
     assert all(f"of {count} exposures" in note for note in frame.notes)
 
 
-def test_a_mean_whose_pixels_were_resampled_is_the_mean_of_as_many_all_the_same():
+def test_a_median_has_more_noise_than_the_mean_of_as_many():
+    raw, truth = raw_frame(sky=300.0, **STARS)
+    rng = np.random.default_rng(5)
+    electrons = [rng.poisson(300.0 + truth.model) + rng.normal(0.0, 6.0, raw.data.shape) for _ in range(15)]
+    data = (np.median(electrons, axis=0) / truth.gain).astype(np.float32)
+    frame = calibrate(replace(raw, data=data, header=Header({"NCOMBINE": 15})), None, WITHOUT_COSMIC_RAYS)
+    assert frame.gain == pytest.approx(15 * truth.gain * 2.0 / np.pi)
+    assert len(frame.notes) == 1
+    assert "of the median of 15 exposures" in frame.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "header", "are_whole"),
+    [
+        (0.5, {"NCOMBINE": 4}, False),  # the header's gain may be that of the mean, and its pixels resampled
+        (0.71, {"NCOMBINE": 2}, False),
+        (0.2, {"NCOMBINE": 10}, False),
+        (0.316, {"NCOMBINE": 10}, True),  # a sum with its bias
+        (0.316, {"OBJECT": "MASTER OT J1204"}, False),
+        (0.316, {"COMBINED": True}, False),
+    ],
+)
+def test_a_gain_stands_where_less_noise_is_not_surely_that_of_a_mean(ratio, header, are_whole):
     raw, truth = raw_frame(sky=4000.0)
-    count = 10
-    electrons = np.random.default_rng(1).poisson(count * 4000.0, raw.data.shape)
-    smooth = (electrons + np.roll(electrons, 1, 0) + np.roll(electrons, 1, 1)) / 3.0
-    exposure = replace(raw.exposure, exposure_s=600.0, readout=readout_of(Header({"NCOMBINE": count})))
-    data = (smooth / count / truth.gain).astype(np.float32)
-    frame = calibrate(replace(raw, data=data, exposure=exposure), None, WITHOUT_COSMIC_RAYS)
-    assert frame.gain == count * truth.gain
-    assert np.median(frame.variance) < count * 4000.0
+    noise = np.random.default_rng(1).normal(0.0, 1.0, raw.data.shape)
+    data = (4000.0 + ratio * np.sqrt(4000.0 + truth.read_noise**2) * noise) / truth.gain
+    data = (np.rint(data) if are_whole else data).astype(np.float32)
+    header = Header(header)
+    exposure = replace(raw.exposure, exposure_s=600.0, readout=readout_of(header))
+    changed = replace(raw, data=data, exposure=exposure, header=header)
+    frame = calibrate(changed, None, WITHOUT_COSMIC_RAYS)
+    assert frame.gain == truth.gain
+    assert np.median(frame.variance) == pytest.approx(ratio**2 * 4000.0, rel=0.1)
+    assert len(frame.notes) == 1
+    assert "taken as measured" in frame.notes[0]
 
 
 @pytest.mark.parametrize("told", [True, False])

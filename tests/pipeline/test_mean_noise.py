@@ -59,6 +59,20 @@ def test_darks_of_the_frame_s_own_length_bring_no_noise_of_the_bias():
     )
 
 
+@pytest.mark.parametrize("freed", ["by us", "before"])
+def test_the_noise_of_the_bias_is_in_what_darks_were_freed_of(freed):
+    biases, darks = exposures(FrameKind.BIAS, 1), list(exposures(FrameKind.DARK, 9, 60.0))
+    if freed == "before":
+        for one in darks:
+            one.read().header["ZEROCOR"] = True
+    noise = build(Choice((*biases, *darks), 60.0)).noise
+    of_bias, of_darks = READ_NOISE**2 / GAIN**2, READ_NOISE**2 / GAIN**2 / 9.0
+    # The frame's own bias is taken out of it before: then it comes with the dark alone.
+    for has_bias in (True, False):
+        expected = of_darks + of_bias * (has_bias - (freed == "by us")) ** 2
+        assert noise.added(60.0, has_bias=has_bias, has_dark=True) == pytest.approx(expected, rel=0.1)
+
+
 def test_stars_that_are_elsewhere_in_each_twilight_flat_are_no_noise_of_their_mean():
     rng = np.random.default_rng(8)
     flats = list(exposures(FrameKind.FLAT, 30, light=20000.0))

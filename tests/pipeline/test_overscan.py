@@ -117,6 +117,19 @@ def test_amplifiers_may_have_numbers_instead_of_letters():
         assert np.mean(pull(frame, truth, half)) == pytest.approx(0.0, abs=0.05)
 
 
+def test_amplifiers_that_have_letters_and_numbers_count_once():
+    raw, _ = of_two_amplifiers()
+    by_letters = calibrate(raw, None, SETTINGS)
+    for number, letter in enumerate("AB", 1):
+        raw.header[f"DATASEC{number}"] = raw.header[f"TRIMSEC{letter}"]
+        raw.header[f"BIASSEC{number}"] = raw.header[f"BIASSEC{letter}"]
+    frame = calibrate(raw, None, SETTINGS)
+    assert frame.notes == ()
+    np.testing.assert_array_equal(frame.data, by_letters.data)
+    del raw.header["BIASSECB"]  # then the letters alone do not tell
+    assert not any("no overscan" in note for note in calibrate(raw, None, SETTINGS).notes)
+
+
 def test_amplifiers_of_several_gains_that_cannot_be_made_alike_are_told():
     raw, _ = of_two_amplifiers()
     for letter in "AB":
@@ -175,6 +188,23 @@ def test_gains_of_amplifiers_are_read_as_that_of_the_frame_is(unit):
         pulls = pull(frame, truth, half)
         assert np.mean(pulls) == pytest.approx(0.0, abs=0.05)
         assert np.std(pulls) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("cards", "is_told"),
+    [
+        ({"TRIM": "Jan 12 3:04 Trim data section is [21:276,5:260]"}, False),
+        ({"TRIMMED": True}, False),
+        ({"OVERSCAN": "Jan 12 3:04 Overscan section is [3:18,1:260] with mean=501.2"}, False),
+        ({"TRIM": "no", "TRIMMED": False}, True),
+        ({"OVERSCAN": 20}, True),  # columns
+        ({"OVERSCAN": "[3:18,1:260]"}, True),
+    ],
+)
+def test_an_overscan_that_is_gone_is_not_told_as_left(cards, is_told):
+    raw, _ = raw_frame()
+    notes = trim(replace(raw, header=Header({"BIASSEC": "[3:18,1:256]"} | cards))).raw.notes
+    assert any("neither subtracted" in note for note in notes) is is_told
 
 
 def test_a_section_that_leaves_hardly_anything_of_a_frame_is_told():
