@@ -96,7 +96,7 @@ class Recording:
         if error is None or isinstance(error, KeyboardInterrupt):
             self._facts |= {"state": STOPPED if self._reason else DONE, "reason": self._reason}
         self._facts |= {"ended_at": time.time(), "energy_j": self._energy()}
-        with self._told() if refused is None else suppress(OSError):
+        with self._told() if error is None else suppress(OSError):  # what went wrong first is what is told
             self._write()
         if refused is not None:
             raise refused from error

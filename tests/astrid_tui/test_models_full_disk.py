@@ -12,9 +12,10 @@ import pytest
 
 from core.database.store import open_store
 from core.models.trainings import trainings
-from core.settings import load
+from core.settings import Settings, load
 from pipeline.training import examples as example_sets
 from pipeline.training.keeping import adopt
+from pipeline.training.recording import Recording
 from tests.astrid_tui.command import in_a_new_home
 from tests.astrid_tui.test_models_commands import at_once
 from tests.pipeline.example_sets import plain_examples
@@ -102,3 +103,16 @@ def test_a_model_that_finds_no_room_where_it_is_wanted_is_told_with_where_it_is(
     folder = tmp_path / "out" if kind == "tree" else tmp_path / "out" / "isolation_forest"
     assert told.startswith(f"the model cannot be written to {folder}: the disk is full; make room there;")
     assert not folder.exists()
+
+
+def test_what_went_wrong_first_is_told_though_its_record_finds_no_room(tmp_path, monkeypatch):
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def goes_wrong() -> None:
+        with Recording(Settings(home=tmp_path), "realbogus", {}) as recording:
+            monkeypatch.setattr(recording, "_write", no_room)
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        goes_wrong()

@@ -237,11 +237,12 @@ raise SystemExit
 
 
 def test_a_cancelled_flow_says_so_and_lets_go_of_its_frame(
-    server: str, settings: Settings, store: Store
+    server: str, settings: Settings, store: Store, request: pytest.FixtureRequest
 ) -> None:
     forks: list[Program] = []
     with runs_forked(forks):
         started = start_run(store, settings, engine="prefect")
+    request.addfinalizer(forks[0].close)
     with with_a_frame_in_hand(server, store, started.run_id) as run:
         stop(run.pid)
     runs.cancel(store, started.run_id, now=True)
