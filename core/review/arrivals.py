@@ -10,6 +10,7 @@ from sqlmodel import col
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject
 from core.review.states import AWAITING
+from core.review.zones import CERTAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def since(store: Store, after: int, above: float) -> Arrivals | None:
         .where(
             col(Candidate.id) > after,
             col(Candidate.is_current),
-            col(Candidate.score) >= above,
+            col(Candidate.score).between(above, CERTAIN),  # what no model scored has |snr| there
             col(SkyObject.review_state).in_([state.value for state in AWAITING]),
         )
         .group_by(col(SkyObject.id), col(SkyObject.name))

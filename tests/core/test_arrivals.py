@@ -65,6 +65,14 @@ def test_what_was_judged_meanwhile_is_no_news(store):
     assert arrivals.since(store, before, 0.9) is None
 
 
+def test_what_no_model_scored_is_no_news_however_significant(store):
+    before = arrivals.newest(store)
+    add_candidate(store, add_object(store, name="A"), score=14.6)
+    assert arrivals.since(store, before, 0.9) is None
+    add_candidate(store, add_object(store, name="B"), score=1.0)
+    assert arrivals.since(store, before, 0.9) == arrivals.Arrivals(1, "B", 1.0)
+
+
 def test_nothing_is_asked_where_nobody_wants_to_know(store):
     arriving = Arriving(store, ReviewSettings())
     assert arriving.look() is None
