@@ -91,13 +91,13 @@ def folder_of(home: Path) -> Path:
 
 
 def trainings(home: Path, limit: int = 50) -> list[Training]:
-    """The newest trainings, the newest first. What cannot be read is left out."""
+    """The newest trainings, that begun or gone on with last the first. What cannot be read is left out."""
     try:
-        names = sorted((each.name for each in folder_of(home).iterdir()), reverse=True)
+        found = [read(each) for each in folder_of(home).iterdir()]
     except OSError:
         return []
-    found = (read(folder_of(home) / name) for name in names)
-    return [each for each in found if each is not None][:limit]
+    begun = sorted((each for each in found if each is not None), key=lambda each: (each.started_at, each.key))
+    return begun[::-1][:limit]
 
 
 def read(folder: Path) -> Training | None:
