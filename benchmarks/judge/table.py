@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.review.zones import FAST_ABOVE, REJECT_BELOW
+from core.review.zones import SHIPPED as ZONES
 from pipeline.classify.scorers import probabilities
 from pipeline.training.ensemble_zones import LOST, WRONG
 from pipeline.training.evaluate import columns_of
@@ -145,11 +145,11 @@ def zones(examples: Examples, log_odds: Array) -> list[Line]:
     """Whether the zones of the ensemble's score keep their budgets here."""
     said, real = probabilities(log_odds), np.asarray(examples.label) == 1
     weights = draws(examples.night, ROUNDS, 3)
-    first, lost = said >= FAST_ABOVE, said < REJECT_BELOW
+    first, lost = said >= ZONES.fast_above, said < ZONES.reject_below
     lines = []
     for what, part, whole, goal in (
-        (f"ensemble: bogus of what goes first, {FAST_ABOVE:g} and more", first & ~real, first, WRONG),
-        (f"ensemble: rejected of the real, below {REJECT_BELOW:g}", lost & real, real, LOST),
+        (f"ensemble: bogus of what goes first, {ZONES.fast_above:g} and more", first & ~real, first, WRONG),
+        (f"ensemble: rejected of the real, below {ZONES.reject_below:g}", lost & real, real, LOST),
         ("ensemble: first of the real", first & real, real, None),
         ("ensemble: rejected of the bogus", lost & ~real, ~real, None),
     ):

@@ -125,6 +125,12 @@ def in_use(store: Store, names: Iterable[str]) -> dict[str, InUse]:
         return {name: _in_use(session, name) for name in names}
 
 
+def description_in_use(session: Session, name: str) -> Mapping[str, Any] | None:
+    """What the version of a model that is in use says of itself; none for the one that AstrID came with."""
+    number = _in_use(session, name).number
+    return None if number == SHIPPED else _version(session, name, number).description
+
+
 def promotions(store: Store, name: str | None = None, limit: int = 100) -> Sequence[Promotion]:
     """What was promoted and rolled back, the newest first."""
     query = select(Promotion).order_by(col(Promotion.id).desc()).limit(limit)

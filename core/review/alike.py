@@ -14,6 +14,7 @@ from core.errors import AstridError
 from core.frames.standing import candidate_label
 from core.review.agreement import side
 from core.review.filters import conditions, parse
+from core.review.names import looked_up
 
 BATCH = 2000
 
@@ -80,7 +81,11 @@ def candidates_alike(
         if tag is not None:
             bearing = query.where(*conditions(parse(f"tag:{tag.removeprefix('#')}")))
             tagged_rows = {row[0].id: row for row in db.execute(bearing)}
-        newest = query.where(*conditions(parse(filters))).order_by(col(Candidate.id).desc()).limit(limit)
+        newest = (
+            query.where(*conditions(looked_up(db, parse(filters))))
+            .order_by(col(Candidate.id).desc())
+            .limit(limit)
+        )
         rows = {row[0].id: row for row in db.execute(newest)}
         named = sorted({*like, *unlike} - rows.keys())
         for first in range(0, len(named), BATCH):

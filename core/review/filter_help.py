@@ -29,7 +29,7 @@ from core.review.filter_terms import (
 )
 from core.review.filter_words import FilterError, no_such_name, quoted
 from core.review.filters import parse
-from core.review.zones import Zone, bounds
+from core.review.zones import SHIPPED, Limits, Zone, bounds
 from core.text import safe_text
 from core.vocabulary import OWN, Label, ReviewState
 
@@ -75,10 +75,14 @@ _SIGNS = {">": "above", ">=": "at least", "<": "below", "<=": "at most", "=": "e
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a store holds that values can be completed from, by the name of the term; and saved filters."""
+    """What a store holds that values can be completed from, by the name of the term; and saved filters.
+
+    ``limits`` are those of its zones.
+    """
 
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
     saved: Sequence[str] = ()
+    limits: Limits = SHIPPED
 
 
 def completions(line: str, known: Known) -> list[str]:
@@ -114,7 +118,8 @@ def explained(line: str, known: Known | None = None) -> str:
     if not terms:
         return "all that awaits"
     beyond = "".join(f"; {each}" for each in why_nothing(terms, known or Known()))
-    return safe_text(_together(terms) + beyond, 300)
+    limits = (known or Known()).limits
+    return safe_text(_together([_limited(term, limits) for term in terms]) + beyond, 300)
 
 
 def why_nothing(terms: Sequence[Term], known: Known) -> list[str]:
@@ -177,6 +182,19 @@ def _values(name: str, known: Known) -> list[str]:
     return [quoted(each) if _NEEDS_QUOTES.search(each) else each for each in found]
 
 
+def _limited(term: Term, limits: Limits) -> Term:
+    """A term whose zones end where those of the ensemble in use do."""
+    match term:
+        case InZone(zone):
+            return InZone(zone, limits)
+        case Not(negated):
+            return Not(_limited(negated, limits))
+        case AnyOf(alternatives):
+            return AnyOf(tuple(tuple(_limited(each, limits) for each in side) for side in alternatives))
+        case _:
+            return term
+
+
 def _together(terms: Sequence[Term]) -> str:
     told = [
         f"({_meaning(term)})" if isinstance(term, AnyOf) and len(terms) > 1 else _meaning(term)
@@ -208,8 +226,8 @@ def _meaning(term: Term) -> str:  # noqa: PLR0911, PLR0912 one for each kind
             return (f"in tracklet {number}" if number else "in a tracklet") if member else "in no tracklet"
         case FromSurvey(survey):
             return "from our own frames" if survey == OWN else f"from alerts of {survey or 'any survey'}"
-        case InZone(zone):
-            low, high = bounds(zone)
+        case InZone(zone, limits):
+            low, high = bounds(zone, limits)
             ends = (f"from {low:g}" if low else "", f"below {high:g}" if high else "")
             unscored = ", or scored by no model" if zone is Zone.HUMAN else ""
             return f"score {' '.join(end for end in ends if end)}{unscored}"

@@ -13,7 +13,7 @@ from core.frames.standing import is_taken_back
 from core.line_words import LINES
 from core.review.bodies import is_of_body, its_body, with_their_bodies
 from core.review.filter_terms import KNOWN
-from core.review.zones import Zone, lies_in
+from core.review.zones import Limits, Zone, lies_in
 
 
 @lru_cache(maxsize=32)
@@ -55,9 +55,9 @@ def on_line(kind: str | None) -> ColumnElement[bool]:
     return or_(*(features[name].as_float().is_not(None) for name in names))
 
 
-def in_zone(zone: Zone) -> ColumnElement[bool]:
+def in_zone(zone: Zone, limits: Limits) -> ColumnElement[bool]:
     """Its score lies in a zone."""
-    return lies_in(zone, col(Candidate.score))
+    return lies_in(zone, col(Candidate.score), limits)
 
 
 @lru_cache(maxsize=32)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.review.zones import Zone
+from core.review.zones import SHIPPED, Limits, Zone
 from core.vocabulary import Label, ReviewState
 
 NUMBERS = ("score", "snr", "|snr|", "mag", "flux", "mjd", "ra", "dec", "x", "y")
@@ -113,9 +113,16 @@ class OnLine:
 
 @dataclass(frozen=True, slots=True)
 class InZone:
-    """The score lies in a zone."""
+    """The score lies in a zone.
+
+    Attributes
+    ----------
+    limits : Limits
+        Those of the ensemble in use, once they were looked up (`core.review.names`).
+    """
 
     zone: Zone
+    limits: Limits = SHIPPED
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,8 +155,8 @@ def _condition(term: Term, one_by_one: bool) -> ColumnElement[bool]:  # noqa: PL
             return col(Candidate.source) != OWN
         case FromSurvey(survey):
             return col(Candidate.source) == survey
-        case InZone(zone):
-            return in_zone(zone)
+        case InZone(zone, limits):
+            return in_zone(zone, limits)
         case OnLine(kind):
             return on_line(kind)
         case HasTag(tag, wanted):

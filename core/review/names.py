@@ -1,4 +1,6 @@
-"""What a filter's names of frames, fields and objects stand for in a store, before candidates are sought.
+"""What a filter's names and zones stand for in a store, before candidates are sought.
+
+Zones end where the ensemble in use has their limits.
 
 No index finds how a name ends, so the databases read candidates in their order, each with its name, until a
 page is full; where nothing matches, it never is. But frames and fields are few beside candidates. Their names
@@ -20,8 +22,9 @@ from sqlmodel import Session, col
 from core.database.beginnings import begins
 from core.database.tables import Candidate, Observation, SkyObject, SurveyObject
 from core.review.card_terms import AnyCard, CardTerm, SeenOn
-from core.review.filter_terms import AnyOf, Match, Not
+from core.review.filter_terms import AnyOf, InZone, Match, Not
 from core.review.filter_words import like, lower_like
+from core.review.zones import limits_in_use
 
 MOST = 20_000  # candidates that are few
 MOST_NAMES = 500
@@ -30,11 +33,11 @@ _T = TypeVar("_T", bound=CardTerm)
 
 
 def looked_up(db: Session, terms: Sequence[_T]) -> tuple[_T, ...]:
-    """Terms of candidates or of cards, told in their `few` what their names stand for where that is few."""
+    """Terms of candidates or of cards, told what names stand for where that is few, and limits of zones."""
     return tuple(_looked_up(db, term) for term in terms)
 
 
-def _looked_up(db: Session, term: Any) -> Any:
+def _looked_up(db: Session, term: Any) -> Any:  # noqa: PLR0911 one for each kind
     match term:
         case Match("frame", pattern) | SeenOn(pattern):
             return replace(term, few=_frames(db, pattern))
@@ -42,6 +45,8 @@ def _looked_up(db: Session, term: Any) -> Any:
             return replace(term, few=_of_field(db, pattern))
         case Match("object", pattern):
             return replace(term, few=_objects(db, pattern))
+        case InZone():
+            return replace(term, limits=limits_in_use(db))
         case Not(negated):
             return Not(_looked_up(db, negated))
         case AnyOf(alternatives) | AnyCard(alternatives):

@@ -127,8 +127,8 @@ def within(column: str, terms: Sequence[CardTerm]) -> list[ColumnElement[bool]]:
                 found.append(OPERATORS[sign](ordered, limit))
             case Compare("mjd", ("<" | "<=") as sign, limit) if column == "first_mjd":
                 found.append(OPERATORS[sign](ordered, limit))
-            case InZone(zone) if column == "best_score":
-                found.append(lies_in(zone, ordered))
+            case InZone(zone, limits) if column == "best_score":
+                found.append(lies_in(zone, ordered, limits))
     return found
 
 

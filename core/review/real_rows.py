@@ -32,6 +32,7 @@ from core.places.place_facts import Place
 from core.review.fakes import are_injected
 from core.review.filter_terms import Term
 from core.review.filters import conditions, parse
+from core.review.names import looked_up
 from core.review.opinions import is_disputed
 from core.review.states import judged_as
 from core.vocabulary import LABELS, Label, ReviewState
@@ -253,6 +254,8 @@ def _revealed(db: Session, object_id: int) -> set[int]:
 def _candidates(
     store: Store, terms: Sequence[Term], judged_only: bool, experts: Sequence[str]
 ) -> Iterator[RealCandidate]:
+    with store.read() as db:
+        terms = looked_up(db, terms)
     query = candidate_rows(SkyObject).where(
         col(Candidate.is_current).is_(True), ~is_injected_candidate(), *conditions(terms)
     )

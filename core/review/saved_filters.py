@@ -17,6 +17,7 @@ from core.frames.standing import stands
 from core.review.filter_help import MOST_VALUES, Known
 from core.review.filter_words import QUOTED, listed, quoted, read
 from core.review.filters import parse
+from core.review.zones import limits_in_use
 from core.text import safe_text
 from core.vocabulary import ExitCode
 
@@ -167,6 +168,7 @@ def offered(store: Store, *, reviewer: str, blind: bool = False) -> Known:
             )
         lists = db.scalars(tagged).all()
         experts = db.scalars(select(col(Assignment.expert)).distinct().limit(MOST_VALUES)).all()
+        limits = limits_in_use(db)
     tags = sorted({str(tag) for each in lists for tag in each})
     values = {
         "field": sorted(each for each in fields if each),
@@ -176,4 +178,4 @@ def offered(store: Store, *, reviewer: str, blind: bool = False) -> Known:
         "tag": tags[:MOST_VALUES],
         "expert": sorted(experts),
     }
-    return Known(values, [each.name for each in saved(store, reviewer=reviewer)])
+    return Known(values, [each.name for each in saved(store, reviewer=reviewer)], limits)

@@ -95,7 +95,8 @@ def test_what_goes_through_all_candidates_goes_through_them_once_and_as_they_lie
 ):
     monkeypatch.setattr(waiting, "few", lambda *_, **__: None)
     found = plans(counted, lambda: waiting.queue_count(counted, filters=filters, states=(ReviewState.REAL,)))
-    assert [plan[0].startswith("SCAN candidate") for plan in found] == [True], found
+    among = [plan for plan in found if "promotion" not in plan[0]]  # by which zones end where they do
+    assert [plan[0].startswith("SCAN candidate") for plan in among] == [True], found
 
 
 @pytest.mark.parametrize("filters", ["zone:human", "snr<5.5", "score>0.9 mag>20"])

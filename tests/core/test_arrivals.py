@@ -2,11 +2,15 @@
 
 import pytest
 
-from core.review import arrivals
+from core.models import versions
+from core.review import arrivals, saved_filters
 from core.review.candidates import page
+from core.review.filter_help import explained
 from core.review.filters import FilterError, parse
+from core.review.real_rows import real_candidates
 from core.review.verdicts import decide
-from core.review.zones import FAST_ABOVE, REJECT_BELOW, Zone, bounds
+from core.review.waiting import queue_count
+from core.review.zones import SHIPPED, Limits, Zone, bounds, limits_in_use
 from core.settings_sections import ReviewSettings
 from core.vocabulary import Label
 from screens.frame.notice import Arriving, escape
@@ -15,13 +19,13 @@ from tests.core.rows import add_candidate, add_object
 
 
 def test_every_score_is_in_one_zone(store):
-    scores = (0.0, REJECT_BELOW, 0.3, FAST_ABOVE, 1.0)
+    scores = (0.0, SHIPPED.reject_below, 0.3, SHIPPED.fast_above, 1.0)
     keys = {add_candidate(store, score=score): score for score in scores}
     found = {zone: {row["id"] for row in page(store, filters=f"zone:{zone}").rows} for zone in Zone}
     assert sorted(key for ids in found.values() for key in ids) == sorted(keys)
-    assert {keys[key] for key in found[Zone.FAST]} == {FAST_ABOVE, 1.0}
+    assert {keys[key] for key in found[Zone.FAST]} == {SHIPPED.fast_above, 1.0}
     assert {keys[key] for key in found[Zone.REJECT]} == {0.0}
-    assert bounds(Zone.HUMAN) == (REJECT_BELOW, FAST_ABOVE)
+    assert bounds(Zone.HUMAN) == (SHIPPED.reject_below, SHIPPED.fast_above)
     with pytest.raises(FilterError, match="fast, human, reject"):
         parse("zone:good")
 
@@ -35,6 +39,49 @@ def test_what_no_model_scored_is_for_people_however_significant(store):
             for zone in Zone
         }
         assert found == {Zone.FAST: {sure}, Zone.HUMAN: {unscored}, Zone.REJECT: set()}
+
+
+def use_ensemble(store, digest, **config):
+    made = versions.add(
+        store, name="ensemble", digest=digest * 64, origin="training", created_by="ann",
+        description={"config": config},
+    )  # fmt: skip
+    versions.promote(store, "ensemble", made.number, by="ann")
+
+
+def test_zones_end_where_the_ensemble_in_use_keeps_its_budget(store):
+    sure, likely, unlikely, hopeless = (add_candidate(store, score=s) for s in (0.9999, 0.997, 0.002, 1e-4))
+
+    def found():
+        return [{row["id"] for row in page(store, filters=f"zone:{zone}").rows} for zone in Zone]
+
+    assert found() == [{sure, likely}, set(), {unlikely, hopeless}]
+    use_ensemble(store, "a", fast_above=0.999, reject_below=0.001)
+    assert found() == [{sure}, {likely, unlikely}, {hopeless}]
+    assert queue_count(store, filters="zone:fast") == 1
+    assert queue_count(store, filters="-zone:fast") == 3
+    assert queue_count(store, filters="(zone:fast or zone:reject)") == 2
+    assert [each.record["id"] for each in real_candidates(store, filters="zone:fast")] == [sure]
+    assert explained("zone:fast", saved_filters.offered(store, reviewer="ann")) == "score from 0.999"
+    assert explained("-(zone:fast or snr>9)", saved_filters.offered(store, reviewer="ann")).startswith(
+        "not (score from 0.999 or"
+    )
+    versions.rollback(store, "ensemble", by="ann")
+    assert found() == [{sure, likely}, set(), {unlikely, hopeless}]
+
+
+def test_the_fields_of_an_ensemble_of_ones_own_only_narrow_the_zones(store):
+    """They would have let the one that came be surer than it was on fields that no training saw."""
+    use_ensemble(store, "a", fast_above=0.5, reject_below=0.4)
+    with store.read() as db:
+        assert limits_in_use(db) == SHIPPED
+    use_ensemble(store, "b", fast_above=1.0, reject_below=0.0)  # no score was known to be so sure
+    with store.read() as db:
+        assert limits_in_use(db) == Limits(0.0, 1.0)
+    for digest, wrong in zip("cdef", (None, "0.999", float("nan"), True), strict=True):
+        use_ensemble(store, digest, fast_above=wrong, reject_below=wrong)
+        with store.read() as db:
+            assert limits_in_use(db) == SHIPPED
 
 
 def test_what_arrives_above_the_score_is_told_once_and_not_too_often(store):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import AstridError
-from core.review.zones import FAST_ABOVE, REJECT_BELOW
+from core.review.zones import SHIPPED as ZONES
 from core.settings_sections import ReviewSettings
 from pipeline.classify import model_file
 from pipeline.classify.ensemble import ARCHITECTURE, MEMBERS, member_table
@@ -152,5 +152,5 @@ def test_weights_that_do_not_fit_together_are_refused(tmp_path, damage, members)
 def test_zones_and_notes_are_within_the_limits_of_the_ensemble_that_came():
     """Less goes first, and less to the end, than the fields that weigh it would let."""
     limits = json.loads((SHIPPED["ensemble"].folder / "model.json").read_text())["config"]
-    assert limits["fast_above"] <= FAST_ABOVE == ReviewSettings().notify_above < 1.0
-    assert limits["reject_below"] >= REJECT_BELOW > 0.0
+    assert limits["fast_above"] <= ZONES.fast_above == ReviewSettings().notify_above < 1.0
+    assert limits["reject_below"] >= ZONES.reject_below > 0.0
