@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from core.epochs import night_of
 from core.vocabulary import FrameKind
+from pipeline.calibration.cut_out import cut_out
 from pipeline.files.readout import COMBINED, differing
 from pipeline.frame import Exposure, RawFrame
 
@@ -54,10 +55,11 @@ def choose(
 ) -> Choice:
     """The calibration frames that serve a science frame.
 
-    They must be of its instrument, size and readout, flats also of its filter. Of each kind those of the
-    nearest nights are taken, of more nights than the nearest only until there are enough. Darks are of one
-    length: scaled to a long frame, the noise of short ones would be far more than its own. Without any bias a
-    dark holds the bias too: those of any length serve the flats, those of the frame's own length the frame.
+    They must be of its instrument, size and readout, flats also of its filter. Where none of a kind is, the
+    part of the chip that was read is cut out of larger ones. Of each kind those of the nearest nights are
+    taken, of more nights than the nearest only until there are enough. Darks are of one length: scaled to a
+    long frame, the noise of short ones would be far more than its own. Without any bias a dark holds the bias
+    too: those of any length serve the flats, those of the frame's own length the frame.
 
     Parameters
     ----------
@@ -70,11 +72,12 @@ def choose(
     longitude : float
         Of the site, degrees east: a night there is from its noon to its noon.
     """
-    alike = [
-        one for one in calibrators if one.exposure.instrument == exposure.instrument and one.shape == shape
-    ]
-    chosen: list[Calibrator] = []
     others = [one for one in calibrators if one.exposure.instrument == exposure.instrument]
+    alike = [one for one in others if one.shape == shape]
+    own = {one.exposure.kind for one in alike if _serves(one, exposure)}
+    larger = (one for one in others if one.exposure.kind not in own and one.shape != shape)
+    alike += [part for one in larger if (part := cut_out(one, exposure, shape)) is not None]
+    chosen: list[Calibrator] = []
     if others:
         notes = [] if alike else [_of_other_sizes(others, shape)]
     else:
@@ -103,6 +106,12 @@ def choose(
 def same_length(seconds: float, others: float) -> bool:
     """Whether two exposures are of one length."""
     return abs(seconds - others) <= SAME_LENGTH * max(seconds, others)
+
+
+def _serves(calibrator: Calibrator, exposure: Exposure) -> bool:
+    is_flat = calibrator.exposure.kind is FrameKind.FLAT
+    of_band = not is_flat or calibrator.exposure.filter == exposure.filter
+    return of_band and _difference(calibrator, exposure) is None
 
 
 def _difference(calibrator: Calibrator, exposure: Exposure) -> str | None:
