@@ -1,12 +1,13 @@
 """The motion of small bodies: two-body orbits, what the planets add to them, and where that is seen.
 
 Elements are osculating, heliocentric, on the ecliptic of J2000.0. The Earth is that of `erfa.epv00`, the
-other planets those of `erfa.plan94`, whose errors of some arcseconds do not matter for what they pull.
-Relativity and the pull of other small bodies are neglected.
+Moon that of `erfa.moon98`, the other planets those of `erfa.plan94`, whose errors of some arcseconds do not
+matter for what they pull. Relativity and the pull of other small bodies are neglected.
 """
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -26,9 +27,16 @@ MU = GAUSS**2
 OBLIQUITY = np.radians(84381.448 / 3600.0)  # of the ecliptic of J2000.0 (IAU 1976), which the orbits are on
 LIGHT_DAYS = 499.004783836 / 86400.0  # that light takes for one au
 AU_KM = 149597870.7
-# The mass of the Sun over that of Mercury, Venus, Earth and Moon, Mars, Jupiter, Saturn, Uranus, Neptune.
-RECIPROCAL_MASSES = (6023600.0, 408523.71, 328900.56, 3098708.0, 1047.3486, 3497.898, 22902.98, 19412.24)
-STEP_DAYS = 4.0  # of the integration of what the planets add
+# The mass of the Sun over that of Mercury, Venus, Mars, Jupiter, Saturn, Uranus, Neptune, by their numbers in
+# `erfa.plan94`; and over that of the Earth and of the Moon, which pull near bodies apart.
+RECIPROCAL_MASSES = {
+    1: 6023600.0, 2: 408523.71, 4: 3098708.0, 5: 1047.3486, 6: 3497.898, 7: 22902.98, 8: 19412.24,
+}  # fmt: skip
+EARTH_MASS, MOON_MASS = 332946.05, 332946.05 * 81.3006
+MASSES = 1.0 / np.array([EARTH_MASS, MOON_MASS, *RECIPROCAL_MASSES.values()])
+# Of the integration of what the planets add: at one au from the Sun and farther, nearer as periods go; and so
+# many days for an au from a planet.
+STEP_DAYS, STEP_DAYS_AN_AU, LEAST_STEP_DAYS = 4.0, 10.0, 0.02
 KEPLER_TOLERANCE, KEPLER_STEPS = 1e-12, 30
 LIGHT_ITERATIONS = 3
 
@@ -106,8 +114,8 @@ def equatorial(vectors: Vectors) -> Vectors:
     return np.stack([x, cosine * y - sine * z, sine * y + cosine * z], axis=-1)
 
 
-def displaced(orbits: Orbits, tt: float) -> tuple[Vectors, Vectors]:
-    """How far the planets have moved bodies off their two-body orbits since their epochs, and how fast.
+def displaced(orbits: Orbits, tt: float) -> tuple[Vectors, Vectors, Vectors]:
+    """How far the planets have moved bodies off their two-body orbits since their epochs.
 
     Encke's method: what is integrated, by Runge-Kutta of the fourth order, is the small difference alone.
 
@@ -116,22 +124,27 @@ def displaced(orbits: Orbits, tt: float) -> tuple[Vectors, Vectors]:
     orbits : Orbits
     tt : float
         MJD.
+
+    Returns
+    -------
+    moved, speed, pull : (n, 3) float64
+        How far, how fast and how it is accelerated: au, au a day, au a day squared.
     """
     moved, speed = np.zeros((len(orbits), 3)), np.zeros((len(orbits), 3))
     for epoch in np.unique(orbits.epoch):
         which = np.flatnonzero(orbits.epoch == epoch)
         moved[which], speed[which] = _integrated(orbits.take(which), float(epoch), tt)
-    return moved, speed
+    return moved, speed, _pull(orbits.states(tt)[0], moved, _planets(np.array([tt]))[0])
 
 
 def _integrated(orbits: Orbits, epoch: float, tt: float) -> tuple[Vectors, Vectors]:
-    steps = max(int(np.ceil(abs(tt - epoch) / STEP_DAYS)), 1)
-    h = (tt - epoch) / steps
-    times: Values = epoch + 0.5 * h * np.arange(2 * steps + 1, dtype=np.float64)
+    nodes = _nodes(orbits, epoch, tt)
+    times = np.empty(2 * len(nodes) - 1)
+    times[::2], times[1::2] = nodes, 0.5 * (nodes[1:] + nodes[:-1])
     planets = _planets(times)
     place, speed = np.zeros((len(orbits), 3)), np.zeros((len(orbits), 3))
     here = orbits.states(times[0])[0]
-    for number in range(steps):
+    for number, h in enumerate(np.diff(nodes)):
         half, there = (orbits.states(times[2 * number + k])[0] for k in (1, 2))
         pulls = planets[2 * number : 2 * number + 3]
         k1 = _pull(here, place, pulls[0])
@@ -144,23 +157,40 @@ def _integrated(orbits: Orbits, epoch: float, tt: float) -> tuple[Vectors, Vecto
     return place, speed
 
 
+def _nodes(orbits: Orbits, epoch: float, tt: float) -> Values:
+    """The times between which bodies are integrated: the closer one passes a planet or the Sun, the more."""
+    count = max(int(np.ceil(abs(tt - epoch) / STEP_DAYS)), 1)
+    coarse: Values = np.linspace(epoch, tt, count + 1)
+    # From the Sun, and from each planet.
+    origins = np.concatenate([np.zeros((count + 1, 1, 3)), _planets(coarse)], axis=1)
+    apart = [orbits.states(time)[0][:, None] - there for time, there in zip(coarse, origins, strict=True)]
+    parts = []
+    for number, (start, end) in enumerate(itertools.pairwise(apart)):
+        way = end - start
+        share = -np.sum(start * way, axis=-1) / np.maximum(np.sum(way**2, axis=-1), 1e-30)
+        nearest = np.linalg.norm(start + np.clip(share, 0.0, 1.0)[..., None] * way, axis=-1)
+        sun, planet = nearest[:, 0].min(initial=np.inf), nearest[:, 1:].min(initial=np.inf)
+        step = max(min(STEP_DAYS * sun**1.5, STEP_DAYS_AN_AU * planet), LEAST_STEP_DAYS)
+        steps = max(int(np.ceil(abs(coarse[number + 1] - coarse[number]) / step)), 1)
+        parts.append(np.linspace(coarse[number], coarse[number + 1], steps + 1)[:-1])
+    return np.concatenate([*parts, coarse[-1:]])
+
+
 def _planets(times: Values) -> NDArray[np.float64]:
-    """Heliocentric places of the planets: (times, 8, 3)."""
-    places = []
-    for number in range(1, 9):
-        found = erfa.plan94(JD_OF_MJD_0, times, number)
-        places.append(np.asarray(found["p"]))
-    return np.stack(places, axis=1)
+    """Heliocentric places of the bodies of `MASSES`: (times, 9, 3)."""
+    earth = np.asarray(erfa.epv00(JD_OF_MJD_0, times)[0]["p"])
+    moon = earth + np.asarray(erfa.moon98(JD_OF_MJD_0, times)["p"])
+    others = [np.asarray(erfa.plan94(JD_OF_MJD_0, times, number)["p"]) for number in RECIPROCAL_MASSES]
+    return np.stack([earth, moon, *others], axis=1)
 
 
 def _pull(on_orbit: Vectors, moved: Vectors, planets: Vectors) -> Vectors:
     """What accelerates a body off its orbit: the planets, and the Sun at the place it is at instead."""
     here = on_orbit + moved
     total = MU * (on_orbit / _cube(on_orbit) - here / _cube(here))
-    for place, mass in zip(planets, RECIPROCAL_MASSES, strict=True):
-        towards = place - here
-        total = total + MU / mass * (towards / _cube(towards) - place / _cube(place[None, :]))
-    return np.asarray(total)
+    towards = planets - here[:, None]
+    pulls = towards / _cube(towards) - planets / _cube(planets)
+    return np.asarray(total + MU * np.einsum("p,npk->nk", MASSES, pulls))
 
 
 def _cube(vectors: Vectors) -> Values:

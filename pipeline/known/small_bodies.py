@@ -6,8 +6,8 @@ integrated once for all places of a day, and each is propagated with light-time 
 to the times of its places.
 
 Against JPL Horizons this is right to 0.02 arcsec within 30 days of the elements' epoch, and to 0.5 arcsec
-over 840 days for a main-belt body from MPCORB (`tests.pipeline.test_kepler`); close approaches and the
-pull of other small bodies are beyond it.
+over 840 days for a main-belt body from MPCORB (`tests.pipeline.test_kepler`). What passes the Earth is where
+its elements take it, to an arcsecond at 0.01 au; the pull of other small bodies is beyond it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ CHUNK = 200_000  # bodies propagated at once, and compared with 64 directions at
 CELL = 0.02  # of the unit sphere: the side of a cube of places; none in it is farther from their middle
 MARGIN_DEG = 0.15  # of what the planets add to two-body orbits meanwhile
 SLACK_AU = 3e-4  # the Sun's pull in half a day, light-time, and the Earth's radius
+NEAR_AU, NEAR_SLACK_AU = 0.3, 5e-3  # what passes the Earth so near, the Earth has moved by more
 MOST_ARCSEC = 60.0  # a match farther away would be chance, whatever the orbit's uncertainty
 SIGMAS = 3.0
 MODEL_ARCSEC, MODEL_ARCSEC_A_DAY = 0.1, 0.001  # what the propagation itself may be wrong by
@@ -127,15 +128,16 @@ class SmallBodies:
             return answers
         rows = np.asarray(self._table[every])
         orbits = Orbits.of(rows)
-        # What the planets add is integrated once: within the day it goes straight on.
+        # What the planets add is integrated once: within the day it is pulled on as in its middle.
         middle = float(times.mean())
-        moved, speed = displaced(orbits, terrestrial_time(middle))
+        moved, speed, pull = displaced(orbits, terrestrial_time(middle))
         for time in np.unique(times):
             here = np.flatnonzero(times == time)
             which = np.searchsorted(every, np.unique(np.concatenate([near[point] for point in here])))
             if len(which) == 0:
                 continue
-            shift = moved[which] + speed[which] * (time - middle)
+            since = float(time) - middle
+            shift = moved[which] + speed[which] * since + 0.5 * pull[which] * since**2
             places = seen(orbits.take(which), float(time), site, moved=shift)
             found = self._nearest(rows[which], places, points[here], float(time), within_arcsec)
             for point, answer in zip(here, found, strict=True):
@@ -146,7 +148,8 @@ class SmallBodies:
         self, rows: NDArray[Any], places: Places, points: Values, mjd: float, within_arcsec: float
     ) -> list[Answer | None]:
         """The nearest of some bodies to each place at one time."""
-        sigma = uncertainty(rows, mjd)
+        # An orbit's errors are told as the Sun sees them.
+        sigma = uncertainty(rows, mjd, np.maximum(places.sun_distance / places.distance, 1.0))
         reach = np.minimum(within_arcsec + SIGMAS * sigma, MOST_ARCSEC)
         mag = magnitude(rows["h"].astype(float), rows["g"].astype(float), places)
         vectors = places.vectors
@@ -204,7 +207,9 @@ class SmallBodies:
         distance = np.linalg.norm(line, axis=1)
         cosine = line @ middle / np.maximum(distance, 1e-12)
         radius = float(np.arccos(np.clip(points @ middle, -1.0, 1.0)).max())
-        margin = radius + np.radians(MARGIN_DEG + MOST_ARCSEC / 3600.0) + np.arctan2(SLACK_AU, distance)
+        margin = (
+            radius + np.radians(MARGIN_DEG + MOST_ARCSEC / 3600.0) + np.arctan2(_slack(distance), distance)
+        )
         return np.asarray(bodies[np.arccos(np.clip(cosine, -1.0, 1.0)) <= margin])
 
     def _day(self, number: int) -> _Day:
@@ -233,11 +238,17 @@ class SmallBodies:
             motion[start:end] = relative
             # A straight line, and what is left of it by the Sun's pull, light-time and the observer's place.
             across = np.linalg.norm(relative - along * line, axis=1)
-            turned = np.arctan2(0.5 * across + SLACK_AU, (distance - 0.5 * np.abs(along))[:, 0])
+            slack = _slack(distance[:, 0])
+            turned = np.arctan2(0.5 * across + slack, (distance - 0.5 * np.abs(along))[:, 0])
             reach = turned + np.radians(MARGIN_DEG + MOST_ARCSEC / 3600.0) + CELL
             least[start:end] = np.cos(np.minimum(reach, np.pi))
             towards[start:end][np.abs(rows["epoch"] - mjd) > MAX_DAYS] = np.nan
         return _Day(mjd, towards, distances, motion, least)
+
+
+def _slack(distance: Values) -> Values:
+    """How far bodies can be off the straight lines of a day, au, by their distances from the Earth."""
+    return np.where(distance < NEAR_AU, NEAR_SLACK_AU, SLACK_AU)
 
 
 def _around(day: _Day, middles: Values) -> list[NDArray[np.int64]]:
@@ -256,18 +267,23 @@ def _around(day: _Day, middles: Values) -> list[NDArray[np.int64]]:
     return [np.concatenate(each) for each in found]
 
 
-def uncertainty(rows: NDArray[Any], mjd: float) -> Values:
+def uncertainty(rows: NDArray[Any], mjd: float, closer: Values | float = 1.0) -> Values:
     """One sigma of predicted places, arcsec.
 
     The residuals of the orbit's fit, the runoff by the uncertainty parameter U since the epoch (of the
-    worst U where it has none), and what the propagation may be wrong by.
+    worst U where it has none), and what the propagation and the rounded elements may be wrong by.
+
+    Parameters
+    ----------
+    closer : (n,) float64
+        How many times closer than the Sun the observer is.
     """
     days = np.abs(mjd - rows["epoch"])
     u = np.where(np.isfinite(rows["u"]), rows["u"], WORST_U).astype(np.float64)
     runoff = WORST_RUNOFF ** (np.clip(u, 0.0, WORST_U) / WORST_U) * days / DECADE_DAYS
     fit = np.nan_to_num(rows["rms"].astype(np.float64))
     model = MODEL_ARCSEC + MODEL_ARCSEC_A_DAY * days
-    return np.asarray(np.sqrt(runoff**2 + fit**2 + model**2))
+    return np.asarray(np.sqrt((runoff * closer) ** 2 + fit**2 + (model * closer) ** 2))
 
 
 @lru_cache(maxsize=2)
