@@ -29,6 +29,7 @@ from core.database.tables import (
 )
 from core.objects.association import BATCH, lock
 from core.objects.moving import settle
+from core.objects.told_detections import told_of_other_nights
 from core.operations.night import GAP_DAYS
 
 Record = dict[str, Any]
@@ -136,8 +137,8 @@ def newest_night(store: Store) -> NightSpan | None:
 def movable(store: Store, night: NightSpan, *, min_deg_day: float, radius_deg: float) -> list[Any]:
     """The candidates of a night that may be of something that moves.
 
-    Left out are fading sources, injected ones, objects that other nights have seen too, and those seen
-    twice at one place while the slowest body would have left it.
+    Left out are fading sources, injected ones, objects that other nights have seen too, if only by what
+    surveys tell, and those seen twice at one place while the slowest body would have left it.
 
     Parameters
     ----------
@@ -183,6 +184,7 @@ def movable(store: Store, night: NightSpan, *, min_deg_day: float, radius_deg: f
             col(SkyObject.injected).is_(False),
             col(SkyObject.first_mjd) >= night.first,
             col(SkyObject.last_mjd) <= night.last,
+            ~told_of_other_nights(night.first, night.last),
         )
         .order_by(col(Candidate.mjd), col(Candidate.id))
     )

@@ -7,7 +7,7 @@ from sqlmodel import col, select, update
 
 import pipeline.engines.tracklets
 from core.database.store import Store
-from core.database.tables import Candidate, SkyObject, Tracklet
+from core.database.tables import Candidate, SkyObject, SurveyFlux, Tracklet
 from core.frames.forced import objects_of
 from core.objects.tracklets import (
     FoundTracklet,
@@ -20,6 +20,7 @@ from core.objects.tracklets import (
     write_tracklets,
 )
 from core.settings import Settings
+from core.vocabulary import FluxKind
 from pipeline.engines.tracklets import link_frames, link_night
 from tests.copies import made_once
 from tests.core.frames import add_frames, add_reference, candidate, done, process
@@ -176,6 +177,20 @@ def test_what_stays_or_fades_or_was_seen_before_cannot_be_of_a_body(store: Store
         session.exec(update(Candidate).where(col(Candidate.id) == keys[1][0]).values(snr=-9.0))
     rows = movable(store, newest_night(store), **LEAST)
     assert [row.id for row in rows] == [keys[0][0]]
+
+
+def test_what_surveys_saw_in_other_nights_cannot_be_of_a_body(store: Store) -> None:
+    keys = one_mover(store)
+    with store.write() as session:
+        objects = [session.get_one(Candidate, key).sky_object_id for key in keys]
+        for mine, mjd, kind in zip(
+            objects, (NIGHT - 1.0, NIGHT - 0.1, NIGHT - 30.0, NIGHT + 1.0),
+            (FluxKind.DETECTION, FluxKind.DETECTION, FluxKind.LIMIT, FluxKind.DETECTION), strict=True,
+        ):  # fmt: skip
+            told = {"source": "ztf", "external_id": "1", "flux_err": 9.0, "flux_unit": "nJy"}
+            session.add(SurveyFlux(sky_object_id=mine, mjd=mjd, kind=kind, **told))
+    rows = movable(store, newest_night(store), **LEAST)
+    assert [row.id for row in rows] == keys[1:3]
 
 
 def test_what_was_seen_too_briefly_to_have_left_its_place_can_be_of_a_body(store: Store) -> None:
