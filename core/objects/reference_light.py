@@ -13,6 +13,7 @@ from sqlmodel import Session, col
 from core.database.store import Store
 from core.database.tables import Reference, SkyObject
 from core.objects.sky import rows_in_cone, separation_deg
+from core.objects.told_detections import told_before, told_first
 from core.vocabulary import Label, ReviewState
 
 # A supernova shines on for about so long. What it may have shone before it was first seen is not counted:
@@ -27,7 +28,8 @@ def seen_meanwhile(store: Store, reference: Reference) -> list[str]:
     """The names of transients whose light a reference holds, or may hold.
 
     Those are objects within its radius that were judged real, neither move nor vary all the time, and were
-    seen before its last frame and up to `FADES_DAYS` before its first. Without a WCS it cannot be told.
+    seen before its last frame, if only by what surveys tell, and up to `FADES_DAYS` before its first.
+    Without a WCS it cannot be told.
     """
     first, last = reference.mjd_first, reference.mjd_last
     if reference.ra is None or reference.dec is None or first is None or last is None:
@@ -44,7 +46,7 @@ def seen_meanwhile(store: Store, reference: Reference) -> list[str]:
             col(SkyObject.tracklet_id).is_(None),
             col(SkyObject.review_state) == ReviewState.REAL.value,
             col(SkyObject.review_label).not_in([each.value for each in ALWAYS_SHINE]),
-            col(SkyObject.first_mjd) <= last,
+            (col(SkyObject.first_mjd) <= last) | told_before(last),
             col(SkyObject.last_mjd) >= first - FADES_DAYS,
         )
     return sorted(row.name for row in rows)
@@ -69,7 +71,17 @@ def holders_of(session: Session, objects: Sequence[SkyObject]) -> set[int]:
     dated = [col(each).is_not(None) for each in _FRAMES]
     references = session.execute(select(*map(col, columns)).where(col(Reference.is_current), *dated)).all()
     number, ra, dec, radius, first, last = _values(references, len(columns))[:, :, None]
-    rows = [(row.reference_id, row.ra, row.dec, row.first_mjd, row.last_mjd) for row in transients]
+    by_surveys = told_first(session, [row.id or 0 for row in transients])
+    rows = [
+        (
+            row.reference_id,
+            row.ra,
+            row.dec,
+            _earlier(row.first_mjd, by_surveys.get(row.id or 0)),
+            row.last_mjd,
+        )
+        for row in transients
+    ]
     grid, their_ra, their_dec, seen, seen_last = _values(rows, 5)
     shone = (seen <= last) & (first <= seen_last + FADES_DAYS)
     pairs = np.nonzero(shone & (np.abs(their_dec - dec) <= radius))
@@ -78,6 +90,10 @@ def holders_of(session: Session, objects: Sequence[SkyObject]) -> set[int]:
     on_grid = shone & ~np.isfinite(their_ra + their_dec) & (grid == number)
     found = np.concatenate([number[of[apart <= radius[of, 0]], 0], number[on_grid.any(axis=1), 0]])
     return {int(each) for each in found}
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return min((mjd for mjd in (one, other) if mjd is not None), default=None)
 
 
 def told(references: Sequence[int], objects: int = 1) -> str:

@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import Engine, event
 
 from core.database.store import Store
+from core.database.tables import SurveyFlux
 from core.frames import references
 from core.objects.reference_light import holders, seen_meanwhile, told
 from core.objects.sky import zone_of
 from core.review.cards import hidden, read_card
 from core.review.verdicts import decide
-from core.vocabulary import Label
+from core.vocabulary import FluxKind, Label
 from tests.core.frames import DEC, RA, reference_facts
 from tests.core.rows import add_candidate, add_object
 
@@ -45,6 +46,20 @@ def test_a_reference_holds_the_light_of_transients_that_shone_or_may_have(store,
     number = add_object(store, "AT1", zone=zone_of(known["dec"]), **known)
     assert seen_meanwhile(store, row) == (["AT1"] if is_in_it else [])
     assert holders(store, [number]) == ([row.id] if is_in_it else [])
+
+
+@pytest.mark.parametrize(("kind", "is_in_it"), [(FluxKind.DETECTION, True), (FluxKind.LIMIT, False)])
+def test_a_reference_holds_the_light_that_a_survey_saw_before_its_alert(
+    sqlite_store: Store, kind: FluxKind, is_in_it: bool
+) -> None:
+    row = references.add(sqlite_store, reference_facts(mjd_first=60000.0, mjd_last=60010.0))
+    known = A_SUPERNOVA | {"first_mjd": 60040.0, "last_mjd": 60040.0}
+    number = add_object(sqlite_store, "AT1", zone=zone_of(DEC), **known)
+    with sqlite_store.write() as session:
+        told = {"source": "ztf", "external_id": "1", "flux_err": 9.0, "flux_unit": "nJy"}
+        session.add(SurveyFlux(sky_object_id=number, mjd=59998.0, kind=kind, **told))
+    assert seen_meanwhile(sqlite_store, row) == (["AT1"] if is_in_it else [])
+    assert holders(sqlite_store, [number]) == ([row.id] if is_in_it else [])
 
 
 @pytest.mark.parametrize("lacks", [{"ra": None, "dec": None, "radius_deg": None}, {"mjd_first": None}])
