@@ -157,10 +157,16 @@ def _survey_fluxes(db: Session, object_ids: Sequence[int], detected: list[Candid
     known = {(row.source, row.external_id) for row in detected}
     taken = {_exposure(row) for row in detected}
     rows = [row for row in db.scalars(query) if (row.source, row.external_id) not in known]
-    for row in sorted(rows, key=lambda row: _RANKS.get(row.kind, len(_RANKS) + 1)):
+    for row in sorted(rows, key=_standing):
         if _exposure(row) not in taken:
             taken.add(_exposure(row))
             yield row
+
+
+def _standing(row: SurveyFlux) -> tuple[int, float, str]:
+    """The best of an exposure is the first: of two detections in one, as ZTF has them, the surer."""
+    error = math.inf if row.flux_err is None else row.flux_err
+    return _RANKS.get(row.kind, len(_RANKS) + 1), error, row.external_id
 
 
 def _exposure(row: Candidate | SurveyFlux) -> tuple[str, str | None, int]:

@@ -102,3 +102,15 @@ def test_a_known_body_moves_but_what_was_seen_apart_from_it_too_does_not(store):
     assert curve_of(store, sky_object) == [(59990.0, False), (60000.0, False)]
     add_candidate(store, sky_object, mjd=60003.0)
     assert len(curve_of(store, sky_object)) == 6
+
+
+def test_of_two_detections_in_one_exposure_the_surer_stands(store):
+    """ZTF has both halves of a source that its subtraction split."""
+    sky_object = add_object(store)
+    with store.write() as session:
+        for name, flux, error in (("1", 900.0, 60.0), ("2", 800.0, 8.0), ("3", 700.0, 70.0)):
+            told = {"source": "ztf", "external_id": name, "mjd": 59990.0, "kind": FluxKind.DETECTION}
+            told |= {"flux": flux, "flux_err": error, "flux_unit": "nJy"}
+            session.add(SurveyFlux(sky_object_id=sky_object, **told))
+    with store.read() as session:
+        assert [point.flux for point in light_curve(session, [sky_object], [])] == [800.0]
