@@ -204,7 +204,9 @@ def _history(
 
 
 def _past(survey: Survey, record: Record, point: Point, epoch: _Epoch, mjd: float) -> Iterable[FluxFacts]:
-    """One epoch of a history, if anything of it is known."""
+    """One epoch of a history, if anything of it is known and stands."""
+    if number_of(survey, record, point.withdrawn) is not None:
+        return
     flux, error, kind = epoch.flux, epoch.flux_err, FluxKind.DETECTION
     if point.is_forced:
         kind = FluxKind.FORCED

@@ -35,6 +35,8 @@ class Point:
         Whether it is the reference minus the new image that is positive.
     limit_mag, noise : names
         Where nothing was detected: the 5-sigma limit, or one sigma as a flux.
+    withdrawn : names
+        When the survey took the record back, which then tells nothing.
     is_forced : bool
         Measured at the object's place, whether anything was detected or not.
     """
@@ -58,6 +60,7 @@ class Point:
     negative: Names = ()
     limit_mag: Names = ()
     noise: Names = ()
+    withdrawn: Names = ()
     is_forced: bool = False
 
     @property

@@ -101,6 +101,7 @@ _RUBIN_SOURCE = Point(
     flux_err=("psfFluxErr", "psFluxErr"),
     nanojansky=1.0,
     negative=("isNegative",),
+    withdrawn=("timeWithdrawnMjdTai",),
 )
 _RUBIN_FORCED = Point(
     exposure=("diaForcedSourceId",),
@@ -109,6 +110,7 @@ _RUBIN_FORCED = Point(
     flux=("psfFlux", "psFlux"),
     flux_err=("psfFluxErr", "psFluxErr"),
     nanojansky=1.0,
+    withdrawn=("timeWithdrawnMjdTai",),
     is_forced=True,
 )
 _RUBIN_LIMIT = Point(

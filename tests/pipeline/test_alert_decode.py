@@ -222,6 +222,17 @@ def test_rubin_has_tai_and_fluxes_with_signs():
     assert (limit.external_id, limit.flux, limit.flux_err) == ("limit.9", None, 40.0)
 
 
+def test_what_rubin_took_back_of_its_history_is_left_out():
+    past = {"midpointMjdTai": 60990.0, "band": "g", "psfFlux": 900.0, "psfFluxErr": 9.0}
+    taken_back = past | {"midpointMjdTai": 60991.0, "timeWithdrawnMjdTai": 60995.0}
+    packet = {
+        "diaSource": {"diaSourceId": 3, "ra": 10.0, "dec": -30.0, "snr": 9.0} | past,
+        "prvDiaSources": [past | {"diaSourceId": 1, "timeWithdrawnMjdTai": None}, taken_back],
+        "prvDiaForcedSources": [taken_back | {"diaForcedSourceId": 2}],
+    }
+    assert [point.external_id for point in decoded(packet, RUBIN).history] == ["1"]
+
+
 def test_rubins_older_names_are_understood():
     source = {
         "diaSourceId": 3,
