@@ -47,7 +47,7 @@ class Detections:
     frame : int64
         Detections of one frame have one number.
     field : float64
-        The radius of that frame on the sky, degrees.
+        The radius of that frame on the sky, degrees, where it is no larger than its detections show.
     error : float64
         Of a position, per axis, arcsec.
     mag, mag_err : float64
@@ -160,9 +160,12 @@ def _frames(found: Detections) -> list[_Frame]:
     for number in np.unique(found.frame):
         which = np.flatnonzero(found.frame == number)
         tree = KDTree(unit_vectors(found.ra[which], found.dec[which]))
-        radius = float(found.field[which[0]]) * ARCSEC
         centre = np.asarray(tree.data).mean(axis=0)
-        made.append(_Frame(float(found.mjd[which[0]]), which, tree, radius, centre / np.linalg.norm(centre)))
+        centre /= np.linalg.norm(centre)
+        # A survey's field may be wider than what was told of it.
+        spread = float(_arcsec(np.linalg.norm(tree.data - centre, axis=1)).max())
+        radius = max(float(found.field[which[0]]) * ARCSEC, spread)
+        made.append(_Frame(float(found.mjd[which[0]]), which, tree, radius, centre))
     return sorted(made, key=lambda frame: frame.mjd)
 
 

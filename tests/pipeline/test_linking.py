@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,14 @@ def test_bodies_in_motion_are_found_across_ra_0(frames: int) -> None:
         hits += len(members(link(found, SETTINGS)) & set(truth))
         total += len(truth)
     assert hits >= 0.9 * total
+
+
+def test_a_field_that_is_wider_than_was_told_is_one_field() -> None:
+    """A survey's alerts tell nothing of its field: ZTF's is seven degrees wide."""
+    found, truth = night(1, movers=12, bogus=250, size_deg=7.0, centre=(359.0, 10.0))
+    told = members(link(replace(found, field=np.full(len(found), 0.5)), SETTINGS))
+    assert told == members(link(found, SETTINGS))
+    assert len(told & set(truth)) >= 11
 
 
 def test_chance_makes_few_tracklets_where_nothing_moves() -> None:
