@@ -22,7 +22,7 @@ Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 NEIGHBOURS = 10  # detections of a frame that tell how crowded a place is
-NEXT_FRAMES = 8  # a detection is paired with those of so many later frames of its field
+NEXT_FRAMES = 8  # a detection is paired with those of so many later exposures of its field
 LEAST_TOLERANCE_ARCSEC = 1.0
 ANOTHER_FILTER_MAG = 1.2  # how much a colour may change a magnitude
 SIGMAS = 3.0
@@ -173,24 +173,25 @@ def _pairs(found: Detections, frames: list[_Frame], settings: TrackletSettings) 
     columns: list[tuple[Whole, Whole, Whole, Values]] = []
     tries = np.zeros(len(found))
     for a, early in enumerate(frames):
-        linked = 0
+        linked = set[float]()  # times: the chips of a mosaic are one exposure
         for b in range(a + 1, len(frames)):
             hours = (frames[b].mjd - early.mjd) * 24.0
-            if hours > settings.max_gap_hours or linked >= NEXT_FRAMES:
+            is_another = frames[b].mjd not in linked
+            if hours > settings.max_gap_hours or (is_another and len(linked) >= NEXT_FRAMES):
                 break
             if hours <= 0.0:
                 continue
             first, second, chance = _between(found, early, frames[b], hours, settings)
             if chance is None:
                 continue  # of another field
-            linked += 1
-            tries[early.which] += 1
+            linked.add(frames[b].mjd)
+            tries[early.which] += is_another
             columns.append((first, second, np.tile([a, b], (len(first), 1)), chance))
     if not columns:
         none = np.zeros(0, dtype=np.int64)
         return _Pairs(none, none, none.reshape(0, 2), np.zeros(0))
     first, second, numbers, chance = (np.concatenate(each) for each in zip(*columns, strict=True))
-    chance = chance * tries[first]  # a detection may find its partner in any of these frames
+    chance = chance * tries[first]  # a detection may find its partner in any of these exposures
     good = chance < WORST_PAIR
     return _Pairs(first[good], second[good], numbers[good], chance[good])
 

@@ -84,6 +84,20 @@ def test_a_field_that_is_wider_than_was_told_is_one_field() -> None:
     assert len(told & set(truth)) >= 11
 
 
+def test_the_chips_of_a_mosaic_are_one_exposure() -> None:
+    """A body that two exposures in five have missed is paired beyond the chips of the next."""
+    found, truth = night(2, movers=12, bogus=120, frames=5, size_deg=1.5, centre=(120.0, 0.0))
+    is_missed = np.zeros(len(found), dtype=bool)
+    for each in truth:
+        is_missed[[each[1], each[3]]] = True
+    found = found.take(np.flatnonzero(~is_missed))
+    column, row = (np.clip((side + 0.75) / 1.5 * 6, 0, 5) for side in (found.ra - 120.0, found.dec))
+    chip = row.astype(np.int64) * 6 + column.astype(np.int64)
+    mosaic = replace(found, frame=found.frame * 36 + chip, field=np.full(len(found), 0.18))
+    told = members(link(mosaic, SETTINGS))
+    assert len(told & members(link(found, SETTINGS))) >= 11
+
+
 def test_chance_makes_few_tracklets_where_nothing_moves() -> None:
     """At most a share of what is told is false: one empty night in twenty tells something."""
     nights = [link(night(100 + seed, bogus=60, frames=3)[0], SETTINGS) for seed in range(40)]
