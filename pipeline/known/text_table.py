@@ -24,6 +24,8 @@ BLOCK_BYTES = 1 << 24
 EMPTY = ["", "NaN", "nan", "NULL", "null", "None", "N/A", "NA", "n/a", "--", "---", "-", "masked", "INDEF"]
 DELIMITERS = ",\t;|"
 DATED = re.compile(r'"?\d{4}-\d\d-\d\d([ T][\d:.]+Z?)?( - [\d:. -]+)?"?')
+_ECSV_NAME = re.compile(r"#\s*-\s*\{?\s*name:\s*([^,}]+)")
+_ECSV_UNIT = re.compile(r"# {3,7}unit:\s*([^,}]+)")
 WHOLE = {"source_id", "source", "objid", "obj_id", "ls_id"}  # numbers of up to 19 digits that name a source
 
 
@@ -161,11 +163,16 @@ def _looks_like_text(cells: Sequence[str]) -> bool:
 
 
 def _ecsv_units(comments: Sequence[str]) -> dict[str, str]:
-    """Units from the header of an ECSV file, where each column's facts are on one line."""
-    units = {}
+    """Units from the header of an ECSV file: a column's facts are on one line, or on one line each."""
+    units: dict[str, str] = {}
+    name = None
     for line in comments:
-        name = re.search(r"\bname:\s*([^,}]+)", line)
-        unit = re.search(r"\bunit:\s*([^,}]+)", line)
-        if name and unit:
-            units[name[1].strip(" '\"")] = unit[1].strip(" '\"")
+        if begun := _ECSV_NAME.match(line):
+            name = begun[1].strip(" '\"")
+            # A description may speak of units too; astropy has it behind them.
+            unit = re.search(r"\bunit:\s*([^,}]+)", line.partition("description:")[0])
+        else:
+            unit = _ECSV_UNIT.match(line)
+        if name is not None and unit and name not in units:
+            units[name] = unit[1].strip(" '\"")
     return units

@@ -433,3 +433,18 @@ def test_a_votable_whose_data_are_elsewhere_is_refused_and_nothing_is_fetched(
     with pytest.raises(CatalogRefused, match="says where they are"):
         add(path, library, Options())
     assert asked == []
+
+
+def test_units_in_the_head_of_ecsv_count_however_astropy_writes_them(
+    library: Library, tmp_path: Path
+) -> None:
+    """With more facts of a column, such as its UCD, each stands on a line of its own."""
+    ra, dec = scattered(50, (200.0, -70.0), 0.05)
+    table = Table(gaia(ra, dec))
+    table["ra"], table["dec"] = np.radians(ra), np.radians(dec)
+    for name in ("ra", "dec"):
+        table[name].unit, table[name].meta["ucd"] = "rad", f"pos.eq.{name}"
+    table["dec"].description = "of the source; unit: deg"
+    table.write(tmp_path / "radians.ecsv", format="ascii.ecsv")
+    added(library, tmp_path / "radians.ecsv")
+    assert positions(library, "radians") == {(round(a, 6), round(d, 6)) for a, d in zip(ra, dec, strict=True)}
