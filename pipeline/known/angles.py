@@ -13,6 +13,7 @@ from pipeline.known.table_file import CatalogRefused
 HOURS = {"h", "hr", "hrs", "hour", "hours", "hourangle", "hms", "h:m:s", '"h:m:s"', "'h:m:s'"}
 DEGREES = {"deg", "degs", "degree", "degrees", "°", "d"}
 RADIANS = {"rad", "radian", "radians"}
+PARTS = {"arcmin": 60.0, "arcsec": 3600.0, "mas": 3.6e6}  # of a degree
 
 
 def angles(
@@ -60,7 +61,7 @@ def in_hours(name: str, unit: str | None, told: str | None) -> bool | None:
     """Whether a right ascension is in hours, by what is said of it; none where nothing is."""
     if told is not None:
         return told == "hours"
-    if plain_unit(unit) in DEGREES | RADIANS:
+    if plain_unit(unit) in DEGREES | RADIANS | PARTS.keys():
         return False
     if plain_unit(unit) in HOURS or re.search(r"(?i)(hour|hms|[_\s(\[]h(r|rs)?[)\]]?$|^rah(r|rs)?$)", name):
         return True
@@ -68,8 +69,8 @@ def in_hours(name: str, unit: str | None, told: str | None) -> bool | None:
 
 
 def in_degrees(unit: str | None) -> float:
-    """Degrees in one unit of an angle: radians where it says so."""
-    return 180.0 / np.pi if plain_unit(unit) in RADIANS else 1.0
+    """Degrees in one unit of an angle: of radians or parts of a degree where it says so."""
+    return 180.0 / np.pi if plain_unit(unit) in RADIANS else 1.0 / PARTS.get(plain_unit(unit), 1.0)
 
 
 def plain_unit(unit: str | None) -> str:

@@ -448,3 +448,12 @@ def test_units_in_the_head_of_ecsv_count_however_astropy_writes_them(
     table.write(tmp_path / "radians.ecsv", format="ascii.ecsv")
     added(library, tmp_path / "radians.ecsv")
     assert positions(library, "radians") == {(round(a, 6), round(d, 6)) for a, d in zip(ra, dec, strict=True)}
+
+
+@pytest.mark.parametrize(("unit", "size"), [("arcmin", 60.0), ("arcsec", 3600.0), ("mas", 3.6e6)])
+def test_positions_in_parts_of_a_degree_are_read(library, tmp_path: Path, unit: str, size: float) -> None:
+    table = Table({"ra": [0.0125 * size], "dec": [-0.0125 * size], "pmra": [0.0], "pmdec": [0.0]})
+    table["ra"].unit = table["dec"].unit = unit
+    table.write(tmp_path / "small.fits")
+    added(library, tmp_path / "small.fits")
+    assert positions(library, "small") == {(0.0125, -0.0125)}
