@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.text import safe_text
 from pipeline.known.angles import in_degrees, plain_unit
 from pipeline.known.table_file import CatalogRefused, Column
 
@@ -49,6 +50,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "logr25": ("logr25",),
     "pa": ("pa", "posang", "positionangle", "padeg", "theta", "phi"),
 }  # fmt: skip
+# Columns of hours or degrees beside which others may hold the minutes, as in tables of the CDS.
+PARTED = (
+    ("ra", {"rah", "rahr", "rahour", "rahours"}, ("ram", "ramin"), "10:12:33.1"),
+    ("dec", {"ded", "decd"}, ("dem", "demin", "decm", "decmin"), "-04:10:11"),
+)
 BANDS = re.compile(
     r"(?:(?:psf|mean|model|cmodel|petro|stack|kron|dered)?mag_?(?P<first>[ugrizyUBVRIJHKG])"
     r"|(?P<second>[ugrizyUBVRIJHK])_?(?:mean)?_?(?:psf|kron|ap|cmodel)?_?(?:mag)?)(?:_?ab)?",
@@ -121,6 +127,7 @@ def recognise(columns: Sequence[Column], file: str) -> Layout:
             f"{file} has no column of {' and '.join(words[role] for role in missing)}:"
             " one called ra and one called dec, or as catalogues call them, are needed"
         )
+    _refuse_parts(roles, plain, file)
     exact = {each.name for each in columns}
     lower = {each.lower() for each in exact}
     is_gaia = bool(lower & GAIA.keys()) or {"Gmag", "BPmag"} <= exact
@@ -139,6 +146,17 @@ def recognise(columns: Sequence[Column], file: str) -> Layout:
         units={each.name: each.unit for each in columns if each.unit},
         texts=frozenset(each.name for each in columns if each.is_text),
     )
+
+
+def _refuse_parts(roles: dict[str, str], plain: dict[str, str], file: str) -> None:
+    """Refuse positions of which hours or degrees alone would be read: minutes stand in another column."""
+    for role, whole, minutes, example in PARTED:
+        parts = [plain[name] for name in minutes if name in plain]
+        if parts and _plain(roles[role]) in whole:
+            raise CatalogRefused(
+                f"{file} has {role} in parts, {safe_text(roles[role], 20)} and {safe_text(parts[0], 20)}:"
+                f" join them into one column called {role}, such as {example}"
+            )
 
 
 def _plain(name: str) -> str:

@@ -457,3 +457,26 @@ def test_positions_in_parts_of_a_degree_are_read(library, tmp_path: Path, unit: 
     table.write(tmp_path / "small.fits")
     added(library, tmp_path / "small.fits")
     assert positions(library, "small") == {(0.0125, -0.0125)}
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "words"),
+    [
+        ("Name,RAh,RAm,RAs,DE-,DEd,DEm,DEs", "A,10,12,33.1,-,4,10,11", "ra in parts, RAh and RAm"),
+        ("Name,RAdeg,DE-,DEd,DEm,DEs", "A,153.1,-,4,10,11", "dec in parts, DEd and DEm"),
+        ("id,ra_h,ra_m,ra_s,dec", "1,10,12,33.1,-4.1", "ra in parts, ra_h and ra_m"),
+    ],
+)
+def test_of_positions_in_parts_the_first_part_is_not_taken_for_all(
+    library: Library, tmp_path: Path, head: str, row: str, words: str
+) -> None:
+    path = tmp_path / "cds.csv"
+    path.write_text(f"{head}\n{row}\n")
+    with pytest.raises(CatalogRefused, match=words):
+        add(path, library, Options(kind="stars"))
+    path.write_text("Name,RAh,RAm,RAs,DEd,DEm,_RAJ2000,_DEJ2000\nA,10,12,33.1,4,10,153.1,-4.2\n")
+    added(library, path, kind="stars")
+    assert positions(library, "cds") == {(153.1, -4.2)}
+    path.write_text("Name,RAdeg,DEdeg,RAh,RAm,DEd,DEm\nA,153.1,-4.3,10,12,4,10\n")
+    added(library, path, kind="stars", name="decimal")
+    assert positions(library, "decimal") == {(153.1, -4.3)}
