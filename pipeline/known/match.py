@@ -37,6 +37,7 @@ KINDS = {"star": "stars", "variable": "variables", "galaxy": "galaxies", "transi
 BODIES = "solar_system"
 EXTRAS = {"variable": ("period",), "galaxy": ("redshift",), "transient": ("redshift",)}
 ARCSEC = 3600.0
+WAY = 2  # in which answers are found: another number where they change, so that stored ones are found anew
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class KnownSky:
     def state(self) -> str:
         """A hash of all that decides an answer: answers of the same state are the same."""
         return self.library.state(
-            self.limits.model_dump(mode="json", exclude={"colour_term"}), self.site, SITES, ATLAS
+            WAY, self.limits.model_dump(mode="json", exclude={"colour_term"}), self.site, SITES, ATLAS
         )
 
     def match(

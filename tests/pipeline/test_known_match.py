@@ -12,6 +12,7 @@ from core.catalogs.coverage import Coverage
 from core.catalogs.library import Library
 from core.objects.sky import separation_deg
 from core.settings_sections import CatalogSettings
+from pipeline.known import match
 from pipeline.known.match import KINDS, KnownSky, light_radii
 from tests.pipeline.catalogs import added, gaia, scattered, write_csv, write_parquet
 
@@ -174,6 +175,14 @@ def test_a_broken_catalogue_makes_its_answers_unknown_and_no_more(library: Libra
     (catalog.folder / "part0" / "ra.npy").write_bytes(b"damaged")
     (answer,) = asked(Library(library.folder.parent), ra[0], dec[0])
     assert answer["star"] == {"status": "unknown", "reason": "the catalogues of stars cannot be read"}
+
+
+def test_the_state_changes_with_the_way_in_which_answers_are_found(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = KnownSky(library, LIMITS).state
+    monkeypatch.setattr(match, "WAY", match.WAY + 1)
+    assert KnownSky(library, LIMITS).state != before
 
 
 def test_the_state_changes_with_the_catalogues_and_the_limits(library: Library, tmp_path: Path) -> None:
