@@ -23,6 +23,8 @@ _CSI_CUT_OFF = re.compile(r"\x1b\[[0-?]+[ -/]*(?=\x1b)")
 _STRING = re.compile(r"\x1b[P_\]^X].*?(?:\x1b\\|\x07|\x9c)", re.DOTALL)
 _STRING_STARTS = ("\x1bP", "\x1b_", "\x1b]", "\x1b^", "\x1bX")
 _REST_OF_KEY = re.compile(r"\[[0-9;]*[A-Z~]|O[A-Z]")
+_ESCAPE_KEY = "\x1b[27u"  # Textual's word for the key alone, whatever comes behind it
+_ONE_KEY = frozenset("bf\t\r\n\x08\x7fO\\")  # with an escape one key: a word back or on, deleted; a new line
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -131,8 +133,14 @@ class ReplyFilter:
             return ""
         if cut_off := _CSI_CUT_OFF.match(rest):  # an escape ends what it comes into
             return rest[cut_off.end() :]
-        passed.append(rest[:2] if rest[1] != _ESC else _ESC)
-        return rest[len(passed[-1]) :]
+        if rest[1] not in _ONE_KEY:
+            # In one piece, as a line that lags or tmux sends them: Textual would make one key of both, which
+            # is none of ours.
+            key, length = _ESCAPE_KEY, 1
+        else:
+            key, length = rest[:2], 2
+        passed.append(key)
+        return rest[length:]
 
 
 def is_reply(private: str, parameters: str, between: str, final: str) -> bool:

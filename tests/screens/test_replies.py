@@ -1,6 +1,8 @@
 """Replies of the terminal, whole, in pieces, late and never ending: no part of one is ever a key."""
 
 import pytest
+from textual._xterm_parser import XTermParser
+from textual.events import Key
 
 from screens.tty.replies import ReplyFilter
 
@@ -75,6 +77,14 @@ def test_the_escape_key_is_followed_by_keys():
     replies.feed("\x1b")
     assert replies.give_up()
     assert replies.feed("[") == "["
+
+
+@pytest.mark.parametrize("typed", ["\x1bj", "\x1b3", "\x1b/", "\x1b\x1bx", "\x1bkjj", "\x1b\x10"])
+def test_the_escape_key_and_one_behind_it_are_two_keys_when_they_come_in_one_piece(typed):
+    parser, replies = XTermParser(), ReplyFilter()
+    keys = [event.key for event in parser.feed(replies.feed(typed)) if isinstance(event, Key)]
+    names = {"\x1b": "escape", "/": "slash", "\x10": "ctrl+p"}
+    assert keys == [names.get(each, each) for each in typed]
 
 
 @pytest.mark.parametrize("rest", ["[B", "OB", "[1;5D", "[5~"])
