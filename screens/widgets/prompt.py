@@ -30,7 +30,7 @@ class Prompt(Input):
     meanwhile would go elsewhere. The screen hands it the keys instead, in the order in which they came.
 
     Pasted text is made safe first, words are never markup. ``enter`` submits, ``esc`` forgets, ``tab``
-    completes, ``up`` and ``down`` bring back what was typed earlier at the same question.
+    completes, ``up`` and ``down`` bring back what was typed earlier at the same question, given or not.
     """
 
     can_focus = False
@@ -42,7 +42,7 @@ class Prompt(Input):
         self._complete: Complete | None = None
         self._hint: Callable[[Sequence[str]], None] | None = None
         self._forgotten: Callable[[], None] | None = None
-        self._question = ""
+        self._question = self._before = ""
         self._earlier: dict[str, list[str]] = {}
         self._place = 0
         self._is_answered = False  # and what stands there is what was answered
@@ -86,7 +86,7 @@ class Prompt(Input):
         self._forgotten, self._is_answered = forgotten, False
         self._question, self._submit, self._complete, self._hint = question, submit, complete, hint
         self._place = len(self._earlier.setdefault(question, []))
-        self.placeholder = question
+        self.placeholder, self._before = question, before.strip()
         self.value = safe_text(before, self.max_length or _MOST)
         self.cursor_position = len(self.value)
         self.add_class("-open")
@@ -135,13 +135,16 @@ class Prompt(Input):
     async def action_submit(self) -> None:
         """Hand the line to who asked."""
         line = self.value.strip()
+        self._keep(line)
+        if self._submit is not None:
+            self._is_answered = True
+            self._submit(line)
+
+    def _keep(self, line: str) -> None:
         earlier = self._earlier[self._question]
         if line and line not in earlier[-1:]:
             earlier.append(line)
             del earlier[:-_KEPT]
-        if self._submit is not None:
-            self._is_answered = True
-            self._submit(line)
 
     def watch_value(self, _: str) -> None:
         """Keep the hint true to what is typed; an answer that is typed on is none yet."""
@@ -170,6 +173,8 @@ class Prompt(Input):
 
     def _forget(self) -> None:
         self.is_given_up = self.is_given_up or self.is_waiting
+        if self.value.strip() != self._before:  # an arrow key that comes in pieces may begin as an escape
+            self._keep(self.value.strip())
         self.close()
         if self._forgotten is not None:
             self._forgotten()

@@ -197,6 +197,17 @@ async def test_what_was_typed_comes_back(night, tmp_path):
         await vera.until(lambda: vera.app.theme == "light")
 
 
+async def test_a_note_that_was_left_by_mistake_comes_back(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.press("w", *"faint host", "escape", "w")
+        assert vera.screen.prompt.value == ""
+        await vera.pilot.press("up")
+        assert vera.screen.prompt.value == "faint host"
+        await vera.pilot.press("enter")
+        await vera.until(lambda: "note kept: faint host" in vera.text)
+
+
 async def test_the_night_is_that_of_the_site_however_exact_the_clock_is(night, tmp_path):
     """At 90 degrees east noon is at 6:00 UTC."""
     _, url = night
