@@ -110,10 +110,10 @@ def _confirm(screen: "ReviewScreen", desk: "Desk", wish: _Wish, label: Label, sh
 
     def found(result: tuple[dict[int, int], list[str]]) -> None:
         chosen.update(result[0])
-        if chosen:
+        why = _why_not(wish, len(chosen))
+        if not why:
             asked.tell(_question(wish, label, len(chosen), result[1]))
         elif is_on_top(asked):  # else it was answered already
-            why = _NO_MARKED if wish.shown else _NO_CARD
             asked.drop(why)
             screen.refuse(why)
 
@@ -124,6 +124,19 @@ def _confirm(screen: "ReviewScreen", desk: "Desk", wish: _Wish, label: Label, sh
         is_light=wish.is_light,
     )
     screen.in_background(find, found, "nothing was decided", asked.drop)
+
+
+def _why_not(wish: _Wish, count: int) -> str:
+    """Why so many cannot be decided at once; empty if they can."""
+    from core.review.verdicts import MOST_AT_ONCE  # SQLAlchemy comes with it: not before the first paint
+
+    if not count:
+        return _NO_MARKED if wish.shown else _NO_CARD
+    if count <= MOST_AT_ONCE:
+        return ""
+    if wish.shown:
+        return f"bulk: {count} are marked, and one verdict falls on {MOST_AT_ONCE} at most"
+    return f"bulk: more than {MOST_AT_ONCE} pass, and one verdict falls on no more: narrow the filter"
 
 
 def _question(wish: _Wish, label: Label, count: int, names: list[str]) -> str:

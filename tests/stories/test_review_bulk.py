@@ -3,6 +3,7 @@
 import pytest
 
 from core.database.tables import Candidate, SkyObject
+from core.review import verdicts as verdicts_at_once
 from tests.core.rows import reference_of_the_night
 from tests.stories.desk import console, verdicts
 from tests.stories.judged import SIZES, best, states
@@ -66,6 +67,20 @@ async def test_all_of_a_filter_get_one_verdict_once_it_is_confirmed(night, tmp_p
         await vera.ready()
     assert states(store) == ["bogus", "bogus", "unreviewed", "unreviewed", "unreviewed"]
     assert {row.shown["filter"] for row in verdicts(store)} == {"score>22.8"}
+
+
+async def test_of_more_than_one_verdict_can_fall_on_nobody_is_asked(night, tmp_path, monkeypatch):
+    store, url, _ = night
+    monkeypatch.setattr(verdicts_at_once, "MOST_AT_ONCE", 3)
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>0")
+        await vera.press("B")
+        await vera.type("dipole")
+        await vera.until(lambda: "more than 3 pass" in vera.text and "narrow the filter" in vera.text)
+        await vera.press("j")
+        assert "2 of 5" in vera.lines[1]
+    assert not verdicts(store)
 
 
 async def test_a_card_that_is_judged_by_itself_is_marked_no_longer(night, tmp_path):
