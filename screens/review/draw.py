@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from core.cells import Look, Panel, draw_triplet, faint_sources_survive
 from core.review.cutouts import Cutouts
 from core.text import significant
-from screens.lines import Line, Span, Tinted, Tone, drawn, padded, shortened, span
+from screens.lines import Line, Span, Tinted, Tone, cells_of, drawn, padded, shortened, span
 from screens.tty.graphics import Placed
 
 if TYPE_CHECKING:
     from screens.review.layout import Layout
 
 PLANES = ("new", "reference", "difference", "score")
+_HIDES = "hides faint"
 _DRAWING_NAMES = {"half": "colour", "grey": "greys", "braille": "braille", "ascii": "ASCII"}
 _TOP = 2  # lines above the images: the header and the chips
 
@@ -117,7 +118,7 @@ def _caption(panels: tuple[Panel, ...], order: list[int], layout: "Layout", look
     second_shown = order[1]
     if second_shown == 3:
         middle = _limits(panels[3])
-    second = _under((_name(second_shown, plane in (1, second_shown)), drawn(" "), middle), width)
+    second = _under(_beside_name(_name(second_shown, plane in (1, second_shown)), middle, width), width)
     third = (_name(2, plane == 2), _limits(panels[2]))
     if len(order) == 3:
         return (*first, *second, *third)
@@ -129,11 +130,19 @@ def _under(line: Line, width: int) -> Line:
     return padded(shortened(line, width), width + 1)
 
 
+def _beside_name(name: Span, told: Span, columns: int) -> Line:
+    """An image's name and what is told of all images; a warning is told whole, and the name yields to it."""
+    short = span("ref", name.tone) if name.text == PLANES[1] else name
+    for line in ((name, drawn(" "), told), (short, drawn(" "), told), (told,)):
+        if told.tone is not Tone.WARN or cells_of(line) <= columns:
+            return line
+    return (span(_HIDES, Tone.WARN),)
+
+
 def how_drawn(look: Look, columns: int) -> Span:
     """The stretch, zoom and drawing in a few words; a warning where faint sources do not show."""
     if not faint_sources_survive(look.drawing, columns):
-        told = f"{_DRAWING_NAMES[look.drawing]} hides faint"
-        return span(told if len(told) + len("reference  ") <= columns else "hides faint", Tone.WARN)
+        return span(f"{_DRAWING_NAMES[look.drawing]} {_HIDES}", Tone.WARN)
     zoom = f" ×{look.zoom:.3g}" if look.zoom != 1 else ""
     contrast = f" c{look.contrast:.2g}" if look.contrast != 1 else ""
     inverted = " inv" if look.invert else ""

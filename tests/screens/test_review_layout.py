@@ -71,7 +71,25 @@ class TestLayout:
         )
         assert len(plain(lines[0])) == 80
         assert ("score" in plain(caption)) == kept
-        assert ("reference" in plain(caption)) != kept
+        assert ("ref" in plain(caption)) != kept
+
+    @pytest.mark.parametrize("drawing", ["ascii", "braille"])
+    @pytest.mark.parametrize(("width", "height"), [(66, 24), (80, 24), (120, 40)])
+    def test_that_a_drawing_hides_faint_sources_is_not_said_of_one_image(self, width, height, drawing):
+        plane = np.ones((63, 63), dtype=np.float32)
+        layout = arrange(width, height - MARGINS)
+        _, caption = image_lines(
+            Cutouts(plane, plane, plane), layout, Look(drawing=drawing), plane=2, blinked=False
+        )
+        assert f"{'ASCII' if drawing == 'ascii' else drawing} hides faint" in plain(caption)
+        assert plain(caption).index("difference") == 2 * (layout.panel_columns + 1)
+
+    def test_where_there_is_no_room_for_its_name_either_the_warning_stays_whole(self):
+        plane = np.ones((63, 63), dtype=np.float32)
+        layout = arrange(60, 20 - MARGINS)
+        cutouts = Cutouts(plane, plane, plane)
+        _, caption = image_lines(cutouts, layout, Look(drawing="braille"), plane=2, blinked=False)
+        assert " hides faint " in plain(caption)
 
     @pytest.mark.parametrize("plane", range(4))
     def test_each_image_can_be_seen_at_full_size(self, plane):
