@@ -7,8 +7,10 @@ def _everywhere(id_: str, keys: tuple[str, ...], label: str, text: str, footer: 
     return Action(id_, keys, label, text, Where.EVERYWHERE, "Everywhere", footer)
 
 
-def _common(id_: str, keys: tuple[str, ...], label: str, text: str, footer: int = 0) -> Action:
-    return Action(id_, keys, label, text, Where.COMMON, "Lists", footer, why_disabled=no_store)
+def _common(
+    id_: str, keys: tuple[str, ...], label: str, text: str, footer: int = 0, *, asks: bool = False
+) -> Action:
+    return Action(id_, keys, label, text, Where.COMMON, "Lists", footer, asks=asks, why_disabled=no_store)
 
 
 _SCREEN_HELP = {
@@ -32,7 +34,7 @@ ACTIONS: tuple[Action, ...] = (
     _common("open", ("enter",), "open", "open what is under the cursor", 6),
     _common("pane", ("tab",), "pane", "next pane, or next image"),
     _common("mark", ("space",), "mark", "mark what is under the cursor, or no more"),
-    _common("filter", ("slash",), "filter", "choose rows by name, operator and value", 3),
+    _common("filter", ("slash",), "filter", "choose rows by name, operator and value", 3, asks=True),
     _common("copy", ("y",), "copy", "copy what is under the cursor to the clipboard and to a file"),
     *(
         _everywhere(SCREEN_PREFIX + where, (str(number),), where.value, _SCREEN_HELP[where])

@@ -187,9 +187,10 @@ class KeyedScreen(Screen[None]):
         event.prevent_default()
         self._hints.follow()
         if pressed.action is not None:
-            self.do(pressed.action.id, pressed.count)
+            action = pressed.action
+            self.do(action.id, pressed.count)
             is_refused = not self.prompt.is_open and is_on_top(self)
-            if pressed.action.asks and is_refused and not self.host.read_only:
+            if action.asks and is_refused and not (self.host.read_only and action.writes):
                 self._stray.begin(event.time)
 
     def wait_for_answer(self) -> None:

@@ -2,9 +2,11 @@
 
 Who marks, presses the key that asks for one verdict on all marked cards, and types that verdict, may do so
 as one movement. Where the question is refused, because nothing is marked, the rest of it would be keys of
-the card: ``u`` in ``artefact`` or a note would take the last verdict back.
+the card: ``u`` in ``artefact`` or a note would take the last verdict back. So would those of a filter that
+is typed before the store is open: a verdict, where the card comes meanwhile, or ``q``.
 """
 
+_STARTS = "#-(@|"  # of a tag and of filters
 PAUSE_S = 1.0  # who has not typed on for so long has seen what was said, and means the next key
 
 
@@ -42,8 +44,8 @@ class StrayWord:
         if before is None or at - before > PAUSE_S:
             return False
         printed = character if character is not None and character.isprintable() else ""
-        if printed and not is_begun and not (printed.isalnum() or printed == "#"):
-            return False  # no word begins so, but a filter or a command does
+        if printed and not is_begun and not (printed.isalnum() or printed in _STARTS):
+            return False  # no word begins so, but the key for a filter or a command is such
         if printed or key == "backspace":
             self._typed_at = at
             return True

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
+from screens.frame import opening, stray
 from screens.frame.memory import SHARED, file_of
 from screens.frame.opening import open_up
-from tests.stories.desk import console
+from tests.stories.desk import Held, console, verdicts
 
 
 async def test_the_console_begins_where_the_last_one_was_left(night, tmp_path):
@@ -54,6 +55,22 @@ async def test_a_screen_that_is_asked_for_while_the_store_is_opened_stays(night,
         await vera.until(lambda: vera.app.opened is not None)
         await vera.settled()
         assert "pipeline" in vera.lines[0]
+
+
+async def test_a_filter_that_is_typed_before_the_store_is_open_is_no_keys(night, tmp_path, monkeypatch):
+    store, url, _ = night
+    monkeypatch.setattr(stray, "PAUSE_S", 600.0)
+    held = Held(monkeypatch, opening, "open_up")
+    async with console(url, tmp_path, ready=False) as vera:
+        await vera.pilot.press("slash", "minus", *"sn")
+        held.let_go()
+        await vera.ready()
+        await vera.pilot.press(*"r>5", "enter")
+        await vera.settled()
+        assert "3 review" in vera.lines[0]
+        assert "1 of 5" in vera.lines[1]
+        await vera.press("x")
+    assert [row.label for row in verdicts(store)] == ["artefact"]
 
 
 @pytest.mark.parametrize("text", ["{", '{"screen": "nowhere", "theme": "pink", "screens": {"review": 3}}'])
