@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from core.operations.crew import Worker, crew
 from core.operations.launch import StartedRun, log_path, start_run
 from core.operations.logs import tail
 from core.operations.night import Night, newest_night
+from core.operations.processes import is_alive
 from core.operations.stage_times import Pace, StageTimes, pace, recent_stages, stage_times, time_left_s
 from core.settings import Settings
 from core.vocabulary import ObservationState
@@ -27,7 +29,10 @@ LOG_LINES = 400
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """One run. Times are Unix seconds, `reason` is text that may come from outside."""
+    """One run. Times are Unix seconds, `reason` is text that may come from outside.
+
+    `is_gone` where it ran on this host and its process is no more, which it could not say itself.
+    """
 
     run_id: int
     engine: str
@@ -39,11 +44,12 @@ class RunFacts:
     ended_at: float | None
     counts: Mapping[str, int]
     reason: str | None
+    is_gone: bool = False
 
     @property
     def is_at_work(self) -> bool:
         """It has not ended, as far as is known."""
-        return self.state == "running"
+        return self.state == "running" and not self.is_gone
 
     @property
     def is_stopping(self) -> bool:
@@ -159,4 +165,5 @@ def _facts(row: Run) -> RunFacts:
         row.ended_at,
         row.counts,
         row.reason,
+        row.state == "running" and row.host == socket.gethostname() and not is_alive(row.pid, row.process),
     )

@@ -171,8 +171,8 @@ def _run_line(run: RunFacts, is_here: bool, page: Page, width: int) -> Line:
     state, tone = run.state, _RUN_TONES.get(run.state, Tone.PLAIN)
     if run.is_stopping:
         state, tone = "stopping", Tone.WARN
-    elif run.is_at_work and page.now - run.heard_at > _SILENT_S:
-        state, tone = "silent", Tone.BAD
+    elif run.is_gone or _is_silent(run, page.now):
+        state, tone = "gone" if run.is_gone else "silent", Tone.BAD
     took = short((run.ended_at or page.now) - run.started_at)
     counts = ", ".join(f"{number} {name}" for name, number in run.counts.items()) or _nothing(run)
     start: Line = (
@@ -184,6 +184,10 @@ def _run_line(run: RunFacts, is_here: bool, page: Page, width: int) -> Line:
     )
     why = run.reason if run.reason and not run.is_stopping else None
     return shortened((*start, span(f"  {why}", Tone.DIM)) if why else start, width)
+
+
+def _is_silent(run: RunFacts, now: float) -> bool:
+    return run.is_at_work and now - run.heard_at > _SILENT_S
 
 
 def _nothing(run: RunFacts) -> str:
@@ -205,9 +209,12 @@ def progress_line(page: Page, width: int) -> Line:
         return (span(" no frame is queued", Tone.DIM),)
     frames = counted(answer.left, "frame")
     pieces: list[Line] = [(span(f" {frames} left", Tone.STRONG),)]
-    if not any(run.is_at_work for run in answer.runs):
+    at_work = [run for run in answer.runs if run.is_at_work]
+    if not at_work:
         starts = (span(": "), span(page.start_key, Tone.KEY), span(" starts one")) if page.start_key else ()
         pieces.append((span("no run is at work"), *starts))
+    elif all(_is_silent(run, page.now) for run in at_work):
+        pieces.append((span("nobody at work is heard of: whether they go on is not known", Tone.WARN),))
     elif answer.left_s is None:
         pieces.append((span("how long they take is not known yet", Tone.DIM),))
     else:
@@ -287,14 +294,23 @@ def worker_lines(page: Page, width: int, rows: int) -> list[Line]:
     if not found:
         return [(span(" Nobody is at work.", Tone.DIM),)]
     cursor = min(page.cursor("workers"), len(found) - 1)
+    gone = {run.run_id for run in page.answer.runs if run.is_gone}
     return [
-        _worker_line(worker, place == cursor and page.pane == "workers", page.now, width)
+        _worker_line(
+            worker,
+            place == cursor and page.pane == "workers",
+            page.now,
+            width,
+            is_gone=worker.run_id in gone,
+        )
         for place, worker in window(found, cursor, rows)
     ]
 
 
-def _worker_line(worker: Worker, is_here: bool, now: float, width: int) -> Line:
-    if worker.lease_until is not None and worker.lease_until < now:
+def _worker_line(worker: Worker, is_here: bool, now: float, width: int, *, is_gone: bool) -> Line:
+    if is_gone:
+        state, tone = "its run is gone", Tone.BAD
+    elif worker.lease_until is not None and worker.lease_until < now:
         state, tone = f"its lease ran out {ago(now - worker.lease_until)}", Tone.BAD
     elif worker.heard_at is not None and now - worker.heard_at > _SILENT_S:
         state, tone = f"silent, heard {ago(now - worker.heard_at)}", Tone.BAD

@@ -333,6 +333,17 @@ class TestPipeline:
         assert "silent" in text(page_lines(self.page(runs=(replace(RUN, heard_at=NOW - 999),)), 80, 20))
         assert "stopping" in text(page_lines(self.page(runs=(replace(RUN, reason=ASKED_TO_STOP),)), 80, 20))
 
+    def test_no_end_is_told_of_work_that_nobody_does(self):
+        gone, silent = replace(RUN, is_gone=True), replace(RUN, heard_at=NOW - 999)
+        said = plain(progress_line(self.page(runs=(gone,)), 100))
+        assert "no run is at work: s starts one" in said
+        assert "nobody at work is heard of" in (told := plain(progress_line(self.page(runs=(silent,)), 100)))
+        assert "until" not in said + told
+        assert "until about" in plain(progress_line(self.page(runs=(silent, RUN)), 100))
+        page = self.page(runs=(gone,), workers=(Worker("run-7/0", 7, "dome", 3, "n3.fits", NOW + 60, NOW),))
+        assert " gone " in text(run_lines(page, 80, 5))
+        assert "its run is gone" in text(worker_lines(page, 80, 5))
+
     def test_a_run_without_frames_says_whether_any_may_come(self):
         ended = replace(RUN, state="done", counts={}, ended_at=NOW)
         for run, said in ((replace(RUN, counts={}), "counted at its end"), (ended, "none was due")):

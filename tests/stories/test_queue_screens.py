@@ -30,6 +30,7 @@ from screens.widgets.rows import Rows
 from tests.builders import make_store
 from tests.chaos.nights import QUICK, make_night
 from tests.chaos.processes import stop
+from tests.core.test_queue import gone_pid
 from tests.stories.desk import Reviewer, console
 from tests.stories.trouble import many_queued, troubled_night
 
@@ -283,6 +284,18 @@ async def test_read_only_shows_everything_and_changes_nothing(night, tmp_path):
         assert not {"kill", "start"} & set(vera.lines[-1].split())
         assert "s starts one" not in vera.text
     assert states(store) == before
+
+
+async def test_no_end_is_promised_of_a_run_whose_process_was_killed(night, tmp_path):
+    store, url, _ids = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.PIPELINE, "2")
+        await sees(vera, "until about")
+        with store.write() as db:
+            db.get_one(Run, 1).pid = gone_pid()
+        await sees(vera, "no run is at work: s starts one")  # without a key
+        assert ">    1 gone" in vera.text
+        assert "until about" not in vera.text
 
 
 async def test_a_run_is_killed_with_a_typed_word(night, tmp_path, monkeypatch):
