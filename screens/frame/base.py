@@ -194,9 +194,12 @@ class FrameScreen(KeyedScreen, Generic[Data]):
     ) -> None:
         """Let the user type a line; ``enter`` submits it, ``esc`` forgets it and what was said of it.
 
-        `submit` closes the prompt.
+        `submit` closes the prompt. A question stands where nothing is typed: what stands there already hides
+        it, and it is told above the line.
         """
         said = self.notice
+        if before.strip():
+            self.say(question, Tone.DIM)
 
         def forgotten() -> None:
             if self.notice is not said:

@@ -286,6 +286,21 @@ async def test_read_only_shows_everything_and_changes_nothing(night, tmp_path):
     assert states(store) == before
 
 
+@pytest.mark.parametrize(
+    ("screen", "key", "asked"), [("2", "s", "how many workers"), ("1", "p", "lower runs first")]
+)
+async def test_a_question_whose_line_is_filled_in_is_told_all_the_same(night, tmp_path, screen, key, asked):
+    _store, url, _ids = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.PIPELINE if screen == "2" else Where.INGEST, screen)
+        if screen == "1":
+            await keys(vera, "j")  # a queued frame
+        await keys(vera, key)
+        await sees(vera, asked)
+        await keys(vera, "escape")
+        assert asked not in vera.text
+
+
 async def test_no_end_is_promised_of_a_run_whose_process_was_killed(night, tmp_path):
     store, url, _ids = night
     async with console(url, tmp_path) as vera:
