@@ -203,12 +203,12 @@ def _folder_line(folder: Folder, now: float, width: int) -> Line:
         state = (span(" watched", Tone.GOOD),)
     newest = "no file yet" if folder.last_file_at is None else f"newest {ago(now - folder.last_file_at)}"
     facts = [newest, counted(folder.files, "file")]
-    if folder.cadence_s:
-        facts.append(f"one in {work(folder.cadence_s)}")
+    if folder.refused:  # before what may be cut
+        facts.append(f"{folder.refused} of no use")
     if folder.unsettled:
         facts.append(f"{folder.unsettled} being written")
-    if folder.refused:
-        facts.append(f"{folder.refused} of no use")
+    if folder.cadence_s:
+        facts.append(f"one in {work(folder.cadence_s)}")
     if folder.processes:
         facts.append("starts runs")
     tail = (*state, span(" · " + " · ".join(facts), Tone.DIM))

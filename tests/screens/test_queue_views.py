@@ -121,6 +121,10 @@ class TestList:
         assert "astrid watch DIR" in text(folder_lines([], NOW, 100))
         assert "…" in text(folder_lines([replace(FOLDER, path="/very/long" * 30)], NOW, 80))
 
+    def test_files_of_no_use_are_told_where_a_line_is_short(self):
+        folder = replace(FOLDER, files=14, refused=2, unsettled=1)
+        assert "2 of no use" in text(folder_lines((folder,), NOW, 80))
+
     def test_a_reason_has_the_place_of_empty_columns_and_is_told_whole_below(self):
         reason = "it holds no image: its primary header has no NAXIS1, and no extension has one"
         refused = replace(ROW, state="rejected", reason=reason, filter=None)
