@@ -125,6 +125,10 @@ class KeyedScreen(Screen[None]):
         self.app.bell()
         self.say(text, Tone.WARN)
 
+    def refuse_key(self, text: object) -> None:
+        """Say why a key did nothing, which it may do soon."""
+        self.refuse(text)
+
     def fail(self, text: object) -> None:
         """Say that something was not done though it was tried: whoever is leaving stays to see it."""
         self.failures += 1
@@ -262,7 +266,7 @@ class KeyedScreen(Screen[None]):
             self.app.bell()
             return
         if reason := action.why_disabled(self.situation):
-            self.refuse(f"{action.label}: {reason}")
+            self.refuse_key(f"{action.label}: {reason}")
             return
         self.count = count
         handler()

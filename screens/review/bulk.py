@@ -41,13 +41,13 @@ def mark(screen: "ReviewScreen") -> None:
     """Mark the card and go on, or take its mark away; a verdict on what is marked is one on what was seen."""
     entry = screen.queue.current
     if entry is None:
-        screen.refuse("there is no card to mark")
+        screen.refuse_key("there is no card to mark")
         return
     marks, card = screen.queue.marks, screen.card
     if entry.object_id in marks:
         del marks[entry.object_id]
     elif not screen.is_seen:
-        screen.refuse("mark: the card is not drawn yet")
+        screen.refuse_key("mark: the card is not drawn yet")
         return
     else:
         marks[entry.object_id] = card.candidate_id if card else entry.candidate_id

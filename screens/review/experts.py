@@ -69,8 +69,10 @@ def _disputed(screen: "ReviewScreen", words: Words) -> None:
 
 def _assign(screen: "ReviewScreen", words: Words) -> None:
     card, entry = screen.card, screen.queue.current
-    if card is None or entry is None or len(words) != 1:
+    if len(words) != 1:
         raise CommandRefused("assign takes the name of an expert, and asks about the card that is open")
+    if card is None or entry is None:
+        raise CommandRefused("nobody was asked: there was no card yet to ask about")
     if screen.is_busy:
         raise CommandRefused("the last change is still being written")
     screen.deciding.write(_ask, screen, card, entry, words[0])

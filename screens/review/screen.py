@@ -295,9 +295,9 @@ class ReviewScreen(PictureScreen):
             self.notice = self._held = (*said, span(f"  {key} held: ignored", Tone.DIM))
             self.paint()
 
-    def refuse(self, text: object) -> None:
-        """Say why something was not done, for as long as that is true."""
-        super().refuse(text)
+    def refuse_key(self, text: object) -> None:
+        """Say why a key did nothing, for as long as that is true; what was typed is refused for longer."""
+        super().refuse_key(text)
         self._refused = self.notice, self._desk is not None, self.card is not None
 
     def paint(self) -> None:

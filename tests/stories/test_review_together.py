@@ -8,10 +8,11 @@ from core.review.retractions import undo
 from core.review.saved_filters import save
 from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
+from screens.review.desk import Desk
 from tests.builders import add_night, make_store
 from tests.core.rows import reference_of_the_night
 from tests.core.test_pace import set_times
-from tests.stories.desk import console, verdicts
+from tests.stories.desk import Held, console, verdicts
 from tests.stories.judged import SIZES, best, type_command
 
 
@@ -358,3 +359,22 @@ async def test_a_real_one_whose_light_is_in_a_reference_is_told_of_and_what_to_d
         assert f"its light may be in reference {number}" in "\n".join(vera.lines[2:-3])
         await vera.pilot.press("o")
         await vera.until(lambda: f"`astrid reference retire {number}`" in " ".join(vera.text.split()))
+
+
+async def test_that_a_typed_command_was_not_done_is_told_though_the_card_is_there_by_now(
+    night, tmp_path, monkeypatch
+):
+    store, url, _ = night
+    async with console(url, tmp_path, more='experts = ["eve"]\n') as vera:
+        await vera.press("x")
+        held = Held(monkeypatch, Desk, "card")
+        await vera.pilot.press("k")  # that card has to be read again
+        await vera.until(lambda: held.is_begun)
+        await vera.pilot.press("colon")
+        await vera.typed("assign eve")
+        held.let_go()
+        await vera.settled()
+        await vera.ready()
+        assert "1 of 5" in vera.lines[1]
+        assert "nobody was asked: there was no card yet" in vera.text
+    assert [row.label for row in verdicts(store)] == ["artefact"]
