@@ -15,7 +15,8 @@ _ROWS = 3  # of a question
 class Confirm(ModalScreen[bool | None]):
     """Asks for a word; true once it was typed, false after ``esc`` or any other word, none if it was dropped.
 
-    All that is typed is for the answer: the letters of a word are keys on the screen behind.
+    ``enter`` alone goes on asking, where it does not say yes. All that is typed is for the answer: the
+    letters of a word are keys on the screen behind.
 
     Parameters
     ----------
@@ -94,7 +95,8 @@ class Confirm(ModalScreen[bool | None]):
         if self._nothing:
             self._forgotten()
             return
-        if self._question is None:
+        # Who presses enter first, as for a few cards, and then types the word would judge by its letters.
+        if self._question is None or not (text or self._is_light):
             self.app.bell()
             return
         self.query_one(Prompt).close()

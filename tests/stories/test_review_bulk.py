@@ -69,6 +69,20 @@ async def test_all_of_a_filter_get_one_verdict_once_it_is_confirmed(night, tmp_p
     assert {row.shown["filter"] for row in verdicts(store)} == {"score>22.8"}
 
 
+async def test_who_presses_enter_before_the_word_that_is_asked_for_judges_by_no_letter_of_it(night, tmp_path):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>22.8")
+        await vera.press("B")
+        await vera.type("real")
+        await vera.until(lambda: "type real" in vera.text)
+        await vera.pilot.press("enter", *"real", "enter")
+        await vera.until(lambda: len(verdicts(store)) > 0)
+        await vera.settled()
+    assert [(row.label, row.sky_object_id) for row in verdicts(store)] == [("real", each) for each in ids[:2]]
+
+
 async def test_of_more_than_one_verdict_can_fall_on_nobody_is_asked(night, tmp_path, monkeypatch):
     store, url, _ = night
     monkeypatch.setattr(verdicts_at_once, "MOST_AT_ONCE", 3)
