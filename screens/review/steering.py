@@ -93,12 +93,13 @@ def cut_line(found: "Cut") -> Line:
     head = (span(f"{found.minutes:g} min at {found.seconds:.1f} s a card: "),)
     if not found.below:
         return (*head, span("all of the queue", Tone.GOOD))
-    real, judged = found.expected_real, f"judged there {'was' if found.real.n == 1 else 'were'}"
+    real, judged = found.expected_real, found.real.n
     if real is None:
-        expected = f"how many of them are real is not known, for only {found.real.n} {judged}"
+        few = f"only {judged} like them {'was' if judged == 1 else 'were'} judged"
+        expected = f"how many of them are real is not known: {few}"
     else:
         low, high = math.floor(real[0]), math.ceil(real[1])
-        expected = f"{low} to {high} of them real, as {found.real.hits} of {found.real.n} {judged}"
+        expected = f"{low} to {high} of them real: of {judged} like them {found.real.hits} were judged so"
     return (
         *head,
         span(counted(found.rank, "card"), Tone.STRONG),

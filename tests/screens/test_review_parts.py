@@ -100,9 +100,9 @@ class TestQueue:
 def test_what_is_expected_below_a_cut_is_said_or_that_it_is_not_known():
     few = plain(cut_line(Cut(5, 300.0, 1, 4, share(0, 1))))
     assert "a card: 1 card; below the cut 4 more" in few
-    assert "is not known, for only 1 judged there was" in few
+    assert "is not known: only 1 like them was judged" in few
     many = plain(cut_line(Cut(5, 10.0, 30, 100, share(5, 50))))
-    assert "100 more, 4 to 22 of them real, as 5 of 50 judged there were" in many
+    assert "100 more, 4 to 22 of them real: of 50 like them 5 were judged so" in many
     assert plain(cut_line(Cut(5, 10.0, 30, 0, share(0, 0)))).endswith("all of the queue")
 
 

@@ -145,7 +145,7 @@ async def test_a_given_time_cuts_the_queue_at_the_own_pace(tmp_path, size):
         await vera.until(lambda: "1 of 10" in vera.lines[1])
         told = " ".join(line.strip() for line in vera.lines[-4:-1])
         assert "2 min at 12.0 s a card: 10 cards; below the cut 5 more, 0 to 1 of them real" in told
-        assert "as 0 of 25 judged there were; :minutes off reads on" in told
+        assert "of 25 like them 0 were judged so; :minutes off reads on" in told
         assert "5 below the cut" in vera.lines[1]
         await vera.press("j", "G", "j")
         assert "The end of what the given time reaches" in vera.text
