@@ -10,13 +10,14 @@ from screens.widgets.prompt import Prompt
 from screens.widgets.rows import Rows
 
 _ROWS = 3  # of a question
+_NO = ("n", "no")
 
 
 class Confirm(ModalScreen[bool | None]):
-    """Asks for a word; true once it was typed, false after ``esc`` or any other word, none if it was dropped.
+    """Asks for a word; true once it was typed, false after ``esc`` or ``no``, none if it was dropped.
 
-    ``enter`` alone goes on asking, where it does not say yes. All that is typed is for the answer: the
-    letters of a word are keys on the screen behind.
+    All that is typed is for the answer: the letters of a word are keys on the screen behind. So any other
+    word, and ``enter`` alone where it does not say yes, goes on asking.
 
     Parameters
     ----------
@@ -35,6 +36,7 @@ class Confirm(ModalScreen[bool | None]):
         self._question = question
         self._word = word
         self._nothing = ""  # why there is nothing to be asked after all
+        self._is_another = False  # another word was typed
 
     def compose(self) -> ComposeResult:
         """The question and the word, at the foot of the screen."""
@@ -58,7 +60,10 @@ class Confirm(ModalScreen[bool | None]):
         asked = (
             (span(" enter", Tone.KEY),)
             if self._is_light
-            else (span(" type ", Tone.WARN), span(self._word, Tone.KEY))
+            else (
+                span(f" {'that is another word: ' * self._is_another}type ", Tone.WARN),
+                span(self._word, Tone.KEY),
+            )
         )
         return (
             *asked,
@@ -95,9 +100,12 @@ class Confirm(ModalScreen[bool | None]):
         if self._nothing:
             self._forgotten()
             return
-        # Who presses enter first, as for a few cards, and then types the word would judge by its letters.
-        if self._question is None or not (text or self._is_light):
+        is_yes = text == self._word or (self._is_light and not text)
+        if self._question is None or not (is_yes or text in _NO):
+            # Who types the word once more, or presses enter before it, would judge by its letters.
+            self._is_another = text not in ("", self._word)
+            self.on_resize()
             self.app.bell()
             return
         self.query_one(Prompt).close()
-        self.dismiss(text == self._word or (self._is_light and not text))
+        self.dismiss(is_yes)
