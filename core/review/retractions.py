@@ -44,7 +44,7 @@ def undo(
         last = _newest(db, *_of_person(reviewer, session if own else None), stands(Verdict))
         if last is None or only not in (None, last.id):
             return None
-        step = _step_of(db, last, stands(Verdict))
+        step = _step_of(db, last)
         return _answer(db, step, session, reviewer, lambda row: {"retracts_id": row.id})
 
 
@@ -86,7 +86,7 @@ def redo(store: Store, *, session: str, reviewer: str, own: bool = False) -> Ver
         is_fresh = col(Verdict.label).is_not(None) & col(Verdict.retracts_id).is_(None)
         if _newest(db, *mine, is_fresh, col(Verdict.id) > retraction.id) is not None:
             return None
-        step = _step_of(db, retraction, is_retraction, ~is_taken_back(Verdict))
+        step = _step_of(db, retraction)
 
         def again(row: Verdict) -> dict[str, Any]:
             taken_back = db.get_one(Verdict, row.retracts_id)
@@ -125,15 +125,14 @@ def _hold(db: Session, reviewer: str) -> None:
     take_turn(db, f"undo of {reviewer}")
 
 
-def _step_of(db: Session, row: Verdict, *conditions: Any) -> list[Verdict]:
-    """The rows that were written as one step with this one and fulfil some conditions, in order."""
+def _step_of(db: Session, row: Verdict) -> list[Verdict]:
+    """The rows that were written as one step with this one, in order; none is answered without the others."""
     if step_size(row) == 1:
         return [row]
     first, count = row.shown[BULK]
     query = select(Verdict).where(
         col(Verdict.session) == row.session,
         col(Verdict.sequence).between(first, first + count - 1),
-        *conditions,
     )
     return list(db.scalars(query.order_by(col(Verdict.sequence))))
 

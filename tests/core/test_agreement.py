@@ -131,6 +131,8 @@ def test_who_has_answered_is_not_asked_again_by_a_later_question_to_anybody(stor
     judge(store, "bob", candidate, Label.ASK_EXPERT)
     assert [each.expert for each in asked(store)] == ["eve"]  # who has not answered yet
     judge(store, "eve", candidate, Label.REAL)
+    judge(store, "eve", candidate, Label.DIPOLE)  # on second thoughts, which ask nothing
+    undo(store, session="eve", reviewer="eve")
     undo(store, session="eve", reviewer="eve")
     assert [each.expert for each in asked(store)] == ["eve"]
     judge(store, "eve", candidate, Label.REAL)

@@ -191,21 +191,25 @@ def test_the_verdict_on_one_object_leaves_others_alone(store, one):
 
 def test_chains_run_within_sessions_and_end_in_their_heads(store, one):
     _, candidate = one
+    bobs = [judge(store, candidate, Label.REAL, BOB)]
     rows = [judge(store, candidate, Label.REAL), annotate(store, **ADA, candidate_id=candidate, note="n")]
+    bobs += [judge(store, candidate, Label.REAL, BOB)]
     rows += [undo(store, **ADA), redo(store, **ADA)]
-    bobs = judge(store, candidate, Label.REAL, BOB)
-    assert [row.sequence for row in rows] == [1, 2, 3, 4]
-    assert [row.previous_hash for row in rows] == [FIRST_HASH] + [row.hash for row in rows[:-1]]
-    assert bobs.previous_hash == FIRST_HASH
+    for chain in (rows, bobs):
+        assert [row.sequence for row in chain] == list(range(1, len(chain) + 1))
+        assert [row.previous_hash for row in chain] == [FIRST_HASH] + [row.hash for row in chain[:-1]]
     assert verify(store) == []
     heads = [(head.session, head.sequence, head.hash) for head in session_heads(store)]
-    assert heads == [("ada-1", 4, rows[-1].hash), ("bob-1", 1, bobs.hash)]
+    assert heads == [("ada-1", 4, rows[-1].hash), ("bob-1", 2, bobs[-1].hash)]
 
 
 @pytest.mark.parametrize(
     "change",
     [
         "label = 'real'",
+        "retracts_id = 1",
+        "candidate_id = 2",
+        "sky_object_id = 2",
         "reviewer = 'eve'",
         "note = 'x'",
         "tags = '[1]'",
@@ -218,7 +222,7 @@ def test_chains_run_within_sessions_and_end_in_their_heads(store, one):
     ],
 )
 def test_any_change_breaks_the_chain(sqlite_store, change):
-    candidate = add_candidate(sqlite_store)
+    candidate, _ = add_candidate(sqlite_store), add_candidate(sqlite_store)
     for label in (Label.TRAIL, Label.DIPOLE, Label.TRAIL):
         judge(sqlite_store, candidate, label)
     assert verify(sqlite_store) == []
