@@ -190,7 +190,6 @@ def follow_verdicts(db: Session, objects: Sequence[SkyObject], *, is_new: bool =
             if row.review_state in AWAITING and is_revealed(db, row.id or 0):
                 # An injected source: whatever is taken back, nobody need judge it again.
                 _Standing(ReviewState.INDETERMINATE).follow(row)
-    db.flush()
 
 
 def _is_repealable(label: Label) -> bool:

@@ -107,6 +107,8 @@ def test_an_expert_is_asked_assigned_and_answers(store):
     first, second = add_candidate(store), add_candidate(store)
     judge(store, "ada", second, Label.ASK_EXPERT, note="odd colour")
     judge(store, "ada", first, Label.ASK_EXPERT)
+    judge(store, "bob", second, Label.ASK_EXPERT, note="is it?")
+    undo(store, session="bob", reviewer="bob")
     waiting = asked(store)
     assert [(each.candidate_id, each.asked_by, each.note) for each in waiting] == [
         (second, "ada", "odd colour"),
