@@ -5,7 +5,7 @@ import io
 import pytest
 from sqlmodel import col, select, update
 
-from core.database.tables import Candidate, CandidateMatch, Observation
+from core.database.tables import Candidate, CandidateMatch, Observation, Reference
 from core.objects.tracklets import newest_night, write_tracklets
 from core.review.ades_report import COLUMNS, preflight, write
 from core.review.labelled_otherwise import Otherwise
@@ -28,6 +28,8 @@ MEASURED = {"mag": 18.254, "mag_err": 0.05, "mag_system": "ab", "filter": "r", "
 def judged_mover(store):
     candidates = linked_mover(store)
     change(store, candidates, flux=100.0, flux_err=5.0, **MEASURED)
+    with store.write() as db:
+        db.exec(update(Reference).values(pixel_scale=1.5))
     judge(store, candidates[0])
     return candidates
 
@@ -71,8 +73,8 @@ def test_what_passes_is_reported_with_all_that_is_required(store, body):
     assert len(rows) == 4
     assert tuple(rows[0]) == COLUMNS
     assert rows[0] == {
-        "trkSub": checked.name, "mode": "CCD", "stn": "K94", "obsTime": rows[0]["obsTime"],
-        "ra": f"{first.ra:.6f}", "dec": f"{first.dec:.6f}", "rmsRA": "0.200", "rmsDec": "0.200",
+        "trkSub": checked.name, "mode": "CCD", "stn": "K94", "obsTime": "2023-02-26T00:00:00.00Z",
+        "ra": f"{first.ra:.6f}", "dec": f"{first.dec:.6f}", "rmsRA": "0.300", "rmsDec": "0.300",
         "astCat": "Gaia3", "mag": "18.25", "rmsMag": "0.05", "band": "Pr", "photCat": "PS1",
     }  # fmt: skip
     assert len(checked.name) <= 8
@@ -201,9 +203,10 @@ def test_what_is_unknown_stays_empty_and_is_told(store, body):
     change(store, body[:1], mag=None)
     change(store, body[1:2], position_error_px=None)
     change(store, body[2:3], filter="V")
+    change(store, body[3:], flux=-100.0)  # fainter than the reference
     (checked,), _, rows = written(store)
-    assert [row["mag"] for row in rows] == ["", "18.25", "", "18.25"]
-    assert [row["rmsRA"] for row in rows] == ["0.200", "", "0.200", "0.200"]
+    assert [row["mag"] for row in rows] == ["", "18.25", "", ""]
+    assert [row["rmsRA"] for row in rows] == ["0.300", "", "0.300", "0.300"]
     told = " ".join(checked.warnings)
     assert all(words in told for words in ("no magnitude", "error of a place", "'V' are left out"))
 
@@ -219,7 +222,7 @@ def test_detections_of_surveys_are_theirs_to_report(store, body):
     assert rows == []
 
 
-@pytest.mark.parametrize(("seconds", "is_told"), [(60.0, False), (0.0, True), (None, True)])
+@pytest.mark.parametrize(("seconds", "is_told"), [(0.5, False), (0.0, True), (None, True)])
 def test_frames_whose_length_is_unknown_are_told_as_their_times_may_be_of_the_start(
     store, body, seconds, is_told
 ):
@@ -235,13 +238,17 @@ def test_frames_whose_length_is_unknown_are_told_as_their_times_may_be_of_the_st
 
 
 def test_a_known_body_is_told(store, body):
-    (checked,) = preflight(store, SITE, RULE)
-    assert any("no catalogue of orbits" in each for each in checked.warnings)
     with store.write() as db:
-        answers = {"solar_system": {"status": "match", "name": "433 Eros"}}
-        db.add(CandidateMatch(candidate_id=body[0], state="x", at=1.0, answers=answers))
+        db.exec(update(Observation).values(exposure_s=60.0))
     (checked,) = preflight(store, SITE, RULE)
-    assert any("433 Eros" in each for each in checked.warnings)
+    assert checked.warnings == ("no catalogue of orbits was asked whether it is known",)
+    eros = {"status": "match", "name": "433 Eros"}
+    told = ("it is at the place of 433 Eros: the report calls it by its trkSub",)
+    for key, answer, warnings in ((body[0], {"status": "none"}, ()), (body[1], eros, told)):
+        with store.write() as db:
+            db.add(CandidateMatch(candidate_id=key, state="x", at=1.0, answers={"solar_system": answer}))
+        (checked,) = preflight(store, SITE, RULE)
+        assert checked.warnings == warnings
 
 
 def test_a_body_passes_a_filter_by_any_of_its_detections(store, body):

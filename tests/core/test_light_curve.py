@@ -96,6 +96,9 @@ def test_of_a_body_that_moves_there_is_no_limit_where_it_was_not(sqlite_store, f
 
 def test_a_known_body_moves_but_what_was_seen_apart_from_it_too_does_not(store):
     sky_object, seen = tells_more(store)
+    with store.write() as session:
+        write_known(session, {seen: {"solar_system": {"status": "none"}}}, "before")
+    assert len(curve_of(store, sky_object)) == 5
     body = {"solar_system": {"status": "match", "name": "(433) Eros", "catalog": "MPC"}}
     with store.write() as session:
         write_known(session, {seen: body}, "now")

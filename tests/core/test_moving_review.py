@@ -244,6 +244,11 @@ def test_what_was_said_of_a_detection_that_is_bogus_since_is_not_exported_as_of_
     for tag in ("long", "fast"):
         tagged = {row["id"] for row in page(store, filters=f"tag:{tag}").rows}
         assert {row.candidate.id for row in exported if tag in row.tags} == tagged
+    judge(store, candidates[1], Label.ASK_EXPERT, reviewer="dan")  # of the rest nothing is in force then
+    listed = {row["id"]: row["verdict"] for row in page(store).rows}
+    assert [listed[key] for key in candidates] == ["moving", "ask-expert", "trail", None]
+    exported = list(real_candidates(store))
+    assert {row.candidate.id: row.verdict.label if row.verdict else None for row in exported} == listed
 
 
 def test_votes_on_any_detection_of_a_body_are_votes_on_one_thing(body) -> None:

@@ -85,6 +85,7 @@ def test_duplicates_are_refused_of_this_report_and_of_catalogues(store):
     for candidate, kind in ((known, "transient"), (body, "solar_system")):
         with store.write() as db:
             answers = {kind: {"status": "match", "name": "2026abc"}}
+            answers |= {"transient": {"status": "unknown"}} if kind != "transient" else {}
             db.add(CandidateMatch(candidate_id=candidate, state="x", at=1.0, answers=answers))
     found = check(store)
     assert found["one"].problems == ()
@@ -92,7 +93,9 @@ def test_duplicates_are_refused_of_this_report_and_of_catalogues(store):
     assert "2026abc is known there" in found["three"].problems[0]
     assert "of the solar system" in found["four"].problems[0]
     assert len(document(list(found.values()))["at_report"]) == 1
-    assert any("no catalogue of kind transient" in each for each in found["one"].warnings)
+    unasked = ["no catalogue of kind transient was asked", "no catalogue of kind solar system was asked"]
+    for name, told in (("one", unasked), ("three", unasked[1:]), ("four", unasked[:1])):
+        assert [each for each in found[name].warnings if "asked" in each] == told
     assert list(check(store, filters="object:one")) == ["one"]
 
 
@@ -129,7 +132,7 @@ def test_what_fades_is_no_discovery_and_a_fading_detection_is_left_out(sqlite_st
     candidate = discovery(sqlite_store, "late", ra=30.0, flux=900.0)
     with sqlite_store.write() as db:
         row = db.get_one(Candidate, candidate)
-        row.flux, row.snr = -200.0, -8.0
+        row.flux, row.snr = -200.0, 8.0  # of the flux the magnitude would be reported
     found = check(sqlite_store)
     assert "it fades: its first detection is -41.7 sigma" in found["gone"].problems[0]
     assert found["gone"].report is None
