@@ -130,7 +130,7 @@ class AwaitsExpert:
     """The object awaits an expert: the one who is named, any who is (none given), or nobody in particular."""
 
     expert: str | None
-    wanted: bool = True
+    wanted: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ def test_any_place_is_measured_and_written(astrid, brightest, tmp_path):
     said = astrid("forced", *beside, "--until", found["mjd"] + 1e-6, "--filter", kept["filter"], "-o", table)
     assert "measured in 1 of" in said
     rows = Table.read(table)
+    assert (rows.meta["place"]["ra"], rows.meta["place"]["dec"]) == pytest.approx(beside)
     (row,) = rows[rows["status"] == "measured"]
     assert row["frame"] == "science_001.fits"
     assert row["is_limit"]
