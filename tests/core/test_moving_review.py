@@ -375,6 +375,7 @@ def test_a_tag_on_a_body_leads_to_its_card_and_to_each_of_its_detections(body, m
             assert queue_count(store, filters=filters) == 1
             assert {row["id"] for row in page(store, filters=filters).rows} == set(candidates[:3])
             assert {row["id"] for row in page(store, filters=f"-{filters}").rows} == others
+        assert queue_page(store, filters="tag:slow").rows == ()
 
 
 def test_of_two_bodies_the_one_that_a_frame_shows_is_found(store: Store, monkeypatch) -> None:
