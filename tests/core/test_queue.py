@@ -149,6 +149,7 @@ def test_a_frame_that_crashes_its_workers_is_quarantined(store: Store) -> None:
         expire(store)
     assert claim(store, "me", 60) is None
     assert row(store, key).state == "quarantined"
+    assert (row(store, key).lease_owner, row(store, key).lease_token) == (None, None)
     assert "3 attempts" in (row(store, key).reason or "")
 
 
