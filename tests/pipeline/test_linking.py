@@ -235,6 +235,24 @@ def test_two_detections_do_where_nothing_else_is_around() -> None:
     assert link(crowded, SETTINGS) == []
 
 
+@pytest.mark.parametrize(("hours", "told"), [(2.9, True), (3.1, False)])
+def test_two_detections_begin_a_track_within_the_gap_of_the_settings(hours: float, told: bool) -> None:
+    assert linked(few([0.0, hours], [0.0, 10.0], [19.0, 19.0], crowd=10)) == told
+
+
+def test_where_detections_crowd_chance_is_that_of_the_crowd() -> None:
+    """As from a satellite's glare: thirty in 100 arcsec of each frame."""
+    told = 0
+    for seed in range(5):
+        around, _ = night(seed, bogus=60, frames=3)
+        random = np.random.default_rng(1000 + seed)
+        crowd = np.flatnonzero(np.arange(len(around)) % 60 < 30)
+        east, north = random.uniform(-50.0, 50.0, (2, len(crowd))) / 3600.0
+        around.ra[crowd], around.dec[crowd] = 359.95 + east / np.cos(np.radians(30.0)), 30.0 + north
+        told += len(link(around, SETTINGS))
+    assert told <= 1
+
+
 def test_nothing_is_no_trouble() -> None:
     found, _ = night(1, bogus=0, movers=1, frames=1)
     assert link(found, SETTINGS) == []
