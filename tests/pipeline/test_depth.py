@@ -98,6 +98,8 @@ def test_m50_is_that_of_sources_drawn_into_the_pixels(method, scene):
     assert one.b50 == pytest.approx(other.b50, abs=0.05)
     assert one.b50 == pytest.approx(0.0, abs=0.15)  # noise and bright stars move it a little
     assert one.b50_err < 0.06
+    near, found = np.abs(b) < 0.5, np.concatenate(linear)
+    assert np.std((found - known)[near]) < 0.93 * np.std(found[near])  # luck is part of what is found there
 
 
 def case(method="zogy", **scene):
@@ -181,6 +183,17 @@ def test_a_higher_threshold_loses_depth_in_proportion():
         for value in (5.0, 10.0)
     )
     assert high.snr50 / low.snr50 == pytest.approx(2.0, rel=0.3)
+
+
+@pytest.mark.parametrize("span", [(-1.2, 0.1), (0.1, 1.4)])
+def test_where_half_is_found_at_an_end_of_what_was_tried_more_is_tried_beyond_it(monkeypatch, span):
+    made = case()[:4]
+    usual = depth_of(*made)
+    monkeypatch.setattr(depth_module, "RANGE", span)
+    depth = depth_of(*made)
+    assert depth.snr50 == pytest.approx(usual.snr50, rel=0.25)  # two errors
+    tried = 2.5 * np.log10(depth.curve[-1].flux / depth.curve[0].flux)
+    assert tried > span[1] - span[0] + 0.5
 
 
 def test_places_are_free_apart_and_everywhere():

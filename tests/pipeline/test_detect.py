@@ -242,7 +242,9 @@ def test_a_source_and_another_of_the_other_sign_beside_it_stay_two():
     assert apart(faint, 2.0, 5.0).x == pytest.approx([10.0])
     assert apart(faint, 2.0, 10.0).x == pytest.approx([10.0])  # neither is significant
     weak = replace(faint, snr=np.array([4.0, 8.0]))
-    assert apart(weak, 2.0, 5.0).x == pytest.approx([11.0])
+    for sign in (1.0, -1.0):
+        signed = replace(weak, snr=sign * weak.snr, flux=sign * weak.flux)
+        assert apart(signed, 2.0, 5.0).x == pytest.approx([11.0])
     assert len(apart(faint, 0.9, 5.0).x) == 2
 
 

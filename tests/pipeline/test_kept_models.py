@@ -21,3 +21,12 @@ def test_what_could_not_be_read_for_a_moment_is_read_the_next_time_and_then_kept
         kept(tmp_path, "d")
     assert kept(tmp_path, "d") is kept(tmp_path, "d")
     assert seen == [(tmp_path, "d")] * 2
+
+
+def test_the_one_that_was_not_asked_for_the_longest_is_given_up_for_another(tmp_path):
+    kept = Kept(lambda folder, digest: object(), 2)
+    one, two = kept(tmp_path, "one"), kept(tmp_path, "two")
+    assert kept(tmp_path, "one") is one
+    kept(tmp_path, "three")
+    assert kept(tmp_path, "one") is one
+    assert kept(tmp_path, "two") is not two

@@ -131,6 +131,14 @@ def test_masked_pixels_do_not_hide_a_sibling():
     assert len(set(content(rows))) == 12
 
 
+@pytest.mark.parametrize("height", [None, -1])
+def test_a_sibling_may_be_mirrored_of_any_shape(height):
+    rows = {name: columns()[name][:, :height] for name in ("new", "ref", "diff")}
+    for axes in (1, 2, (1, 2)):
+        assert content({name: np.flip(values, axes) for name, values in rows.items()}) == content(rows)
+    assert len(set(content(rows))) == 12
+
+
 def test_what_a_model_says_it_was_trained_on_does_not_judge_it():
     rows = columns()
     trained = frozenset(group_digest(name) for name in ("elsewhere", "object 0/3"))
