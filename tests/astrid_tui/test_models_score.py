@@ -51,6 +51,7 @@ def test_score_takes_other_sizes_and_an_absent_reference_and_tells_none_of_nothi
     new[2] = diff[2] = np.nan
     np.savez(tmp_path / "a.npz", new=new, ref=np.full((3, 21, 21), np.nan), diff=diff, pixel_scale=1.01)
     told = astrid.json("models", "score", tmp_path / "a.npz", code=3)
+    assert "realbogus" in told["scores"]
     for scores in told["scores"].values():
         assert all(0 <= score <= 1 for score in scores[:2])
         assert scores[2] is None

@@ -187,7 +187,9 @@ def test_saao_frames_are_dated_at_their_start_with_ut_beside_the_date(shared_dat
 
 
 def test_an_offset_of_seven_hours_agrees_with_the_same_header_s_utc(shared_data):
-    for path in sorted((shared_data / "images" / "hatp32_microobservatory").glob("*.FITS")):
+    paths = sorted((shared_data / "images" / "hatp32_microobservatory").glob("*.FITS"))
+    assert paths
+    for path in paths:
         header = fits.getheader(path)
         utc_start = header["UT-OBS"].removesuffix("-0000")
         middle = utc(utc_start) + header["EXPTIME"] / 2.0 / 86400.0
@@ -195,7 +197,9 @@ def test_an_offset_of_seven_hours_agrees_with_the_same_header_s_utc(shared_data)
 
 
 def test_rise_frames_agree_with_their_mjd(shared_data):
-    for path in sorted((shared_data / "images" / "lt_rise").glob("*.fits")):
+    paths = sorted((shared_data / "images" / "lt_rise").glob("*.fits"))
+    assert paths
+    for path in paths:
         header = fits.getheader(path)
         exposure = read_frame(path).exposure
         assert exposure.mjd - 30.0 / 86400.0 == pytest.approx(header["MJD"], abs=1e-6)
