@@ -141,10 +141,13 @@ def test_frames_binned_by_two_are_no_less_aligned_for_the_rounding_of_their_wcs(
     assert map_error(aligned(new, against), affine) < 0.1
 
 
-def test_another_sky_is_refused_with_the_count():
-    frame, _ = star_frame(SHAPE, **SKY, seed=9)
-    with pytest.raises(FrameRefused, match="match the reference"):
-        aligned(prepared(frame))
+def test_another_sky_is_refused_with_the_count_or_the_share():
+    new = prepared(star_frame(SHAPE, **SKY, seed=9)[0])
+    with pytest.raises(FrameRefused, match=r"^\d+% of the bright stars .* no more than by chance; 20% must"):
+        aligned(new)
+    more = Settings(align={"min_matched": 60})
+    with pytest.raises(FrameRefused, match=r"^too few stars match the reference: \d+, and 60 must"):
+        align(new.frame, new.stars, new.psf.fwhm, reference(), more)
 
 
 def test_too_different_pixels_are_refused():
