@@ -126,6 +126,26 @@ def test_misregistered_single_stars_do_not_fire():
     assert beyond <= 40  # pixels, around the few stars that moved by more than two rms
 
 
+def test_what_bright_stars_have_beside_them_is_expected_there_and_no_change():
+    """A ghost of 1.2 % at 9 px from each, on any side: nine sigma of the sky's noise."""
+    random = np.random.default_rng(3)
+    x, y = (each.ravel().astype(float) for each in np.mgrid[40:400:40, 40:400:40])
+    angle = random.uniform(0.0, 2.0 * np.pi, len(x))
+    stars = [(a, b, 1e5) for a, b in zip(x, y, strict=True)]
+    beside = x + 9.0 * np.cos(angle), y + 9.0 * np.sin(angle)
+    apart = x[::9] + 20.0, y[::9] + 20.0
+    faint = [(a, b, 1200.0) for each in (beside, apart) for a, b in zip(*each, strict=True)]
+    new, reference, truth, ref_truth = make_pair(
+        (440, 440), n_stars=0, new={"extra": stars + faint}, ref={"extra": stars}
+    )
+    new = replace(new, stars=true_stars(new.frame, replace(truth, n_extra=0)))
+    reference = replace(reference, stars=true_stars(reference.frame, replace(ref_truth, n_extra=0)))
+    score = subtract(new, reference, SETTINGS).score
+    ghosts, changes = (score[np.rint(y).astype(int), np.rint(x).astype(int)] for x, y in (beside, apart))
+    assert ghosts.max() < 5.0
+    assert np.median(changes) > 5.0
+
+
 def test_misregistration_of_one_corner_is_expected_there_alone():
     """0.3 px rms in the last quarter of the frame, nothing elsewhere: the frame as a whole knows of none."""
     random = np.random.default_rng(2)
