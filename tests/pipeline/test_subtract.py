@@ -187,6 +187,14 @@ def test_source_noise_is_expected_at_bright_stars():
     assert abs(np.mean(at_stars)) < 1.0  # 0.2 % of the gain ratio is half a sigma here
 
 
+def test_beside_a_star_that_the_border_cuts_the_flux_is_known_less():
+    star = {"extra": [(150.0, 320.5, 3e5)]}  # its middle is outside
+    new, reference, *_ = make_pair(new=star, ref=star)
+    error = subtract(new, reference, SETTINGS).flux_err
+    assert error[312, 150] > 3.0 * np.median(error)
+    assert error[304, 150] < 1.1 * np.median(error)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_masked_pixels_do_not_spread(method):
     clean, reference, *_ = make_pair()
@@ -300,3 +308,5 @@ def test_noise_that_no_variance_shows_is_measured_and_said():
     assert difference.score_scale < 0.9
     after = sky_deviation(difference.score, difference.flux_err, difference.mask)
     assert after == pytest.approx(1.0, abs=0.06)
+    good = difference.mask == 0
+    assert difference.score[good] == pytest.approx((difference.flux / difference.flux_err)[good], rel=1e-5)
