@@ -1,6 +1,7 @@
 """Subtraction of pairs whose truth is known: the score is honest, fluxes are unbiased, holes stay holes."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -75,6 +76,7 @@ def test_sky_that_is_left_in_one_frame_is_taken_out_of_the_flux(method, new, ref
     change = (difference.flux - plain.flux)[good] / plain.flux_err[good]
     assert abs(np.median(change)) < 0.05
     assert np.median(difference.score[good]) == pytest.approx(0.0, abs=0.1)
+    assert np.median(difference.data[good]) == pytest.approx(0.0, abs=0.3)  # of 15
 
 
 @pytest.mark.parametrize("ratio", [0.4, 1.0, 2.5])
@@ -185,6 +187,18 @@ def test_source_noise_is_expected_at_bright_stars():
     assert np.all(at_error > 3.0 * sky_error)
     assert np.std(at_stars) == pytest.approx(1.0, abs=0.25)  # 64 values
     assert abs(np.mean(at_stars)) < 1.0  # 0.2 % of the gain ratio is half a sigma here
+
+
+def test_wings_of_a_bright_star_and_what_the_map_may_misplace_of_it_are_in_doubt():
+    star = {"extra": [(160.0, 160.0, 1e6)]}
+    new, reference, _, truth = make_pair(new=star, ref=star)
+    reference = replace(reference, stars=true_stars(reference.frame, replace(truth, n_extra=0)))
+    error = subtract(new, reference, SETTINGS).flux_err
+    assert error[160, 166] > 3e-3 * 1e6  # where its photons' noise is 4e-4
+    assert error[160, 190] < 1.05 * np.median(error)
+    astray = SimpleNamespace(error=lambda x, y: np.full(len(x), 0.2))
+    lost = subtract(replace(new, pixel_map=astray), replace(reference, caches={}), SETTINGS).flux_err
+    assert lost[160, 162] > 0.03 * 1e6 > 5.0 * error[160, 162]
 
 
 def test_beside_a_star_that_the_border_cuts_the_flux_is_known_less():
