@@ -13,6 +13,7 @@ from core.vocabulary import FrameKind, MaskPlane
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.illumination import vignetted
 from pipeline.calibration.masters import Masters
+from pipeline.calibration.mean_noise import UNKNOWN
 from pipeline.calibration.variance import source_model
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused
@@ -43,6 +44,25 @@ def test_the_variance_also_holds_on_stars():
         assert np.std(pull(frame, truth, on_stars)) == pytest.approx(1.0, abs=0.1)
 
 
+def test_an_uncertain_flat_adds_to_the_variance_by_the_square_of_the_light_of_sources():
+    raw, truth = raw_frame(n_stars=60, fwhm=2.5, flux_range=(2e4, 3e5))
+    flat = np.ones(X.shape, dtype=np.float32)
+    low, high = (
+        SETTINGS.model_copy(update={"calibrate": SETTINGS.calibrate.model_copy(update={"flat_error": error})})
+        for error in (0.0, 0.05)
+    )
+    sure = calibrate(raw, Masters(flat=flat), low)
+    noisy = Masters(flat=flat, noise=replace(UNKNOWN, flat=0.05**2))  # the same, from pixel to pixel
+    bright = (truth.model > 2000.0) & (sure.mask == 0)
+    light = sure.signal[bright]
+    for frame, more in (
+        (calibrate(raw, Masters(flat=flat), high), light**2),
+        (calibrate(raw, noisy, low), (light + truth.sky) ** 2),
+    ):
+        added = frame.variance[bright] - sure.variance[bright]
+        assert np.median(added / more) == pytest.approx(0.05**2, rel=0.02)
+
+
 def test_the_noise_model_does_not_follow_the_noise():
     rng = np.random.default_rng(5)
     noise = rng.normal(0.0, 20.0, (200, 200)).astype(np.float32)
@@ -60,6 +80,7 @@ def test_bias_dark_and_flat_are_taken_out():
     dark = np.abs(rng.normal(0.05, 0.01, X.shape)).astype(np.float32)
     raw, truth = raw_frame(flat=FLAT, bias=bias + dark * 60.0)
     frame = calibrate(raw, Masters(bias=bias, dark=dark, flat=FLAT), SETTINGS)
+    assert frame.saturation == pytest.approx((65535.0 - np.median(bias)) * frame.gain, abs=1.0)
     pulls = pull(frame, truth)
     assert np.mean(pulls) == pytest.approx(0.0, abs=0.04)
     assert np.std(pulls) == pytest.approx(1.0, abs=0.03)
