@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.frame import Stars
 from pipeline.registration.pixel_map import PixelMap
-from pipeline.registration.residual import REGIONS, by_region
+from pipeline.registration.residual import REGIONS, by_region, mean_square
 from pipeline.registration.star_match import StarList, match_stars, with_local, with_regions
 
 SHAPE = (768, 1024)
@@ -123,3 +123,10 @@ def test_a_frame_on_the_grid_of_its_reference_is_told_too():
     match = match_stars(same, new, there, SHAPE)
     regions = with_regions(match, new, there).regions
     assert max(regions, key=lambda region: region.rms_px) is regions[2]
+
+
+def test_a_mean_square_is_that_of_most():
+    squares = np.random.default_rng(9).normal(0.0, 0.3, (2, 4000)) ** 2
+    assert mean_square(squares) == pytest.approx(0.09, rel=0.05)
+    squares[:, :200] = 25.0  # wrong partners
+    assert mean_square(squares) == pytest.approx(0.09, rel=0.2)
