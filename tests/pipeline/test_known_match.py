@@ -95,12 +95,12 @@ def test_a_catalogue_that_knows_no_sizes_does_not_say_within_how_many_there_is_n
 def test_of_two_catalogues_the_nearer_source_counts(library: Library, tmp_path: Path) -> None:
     for name, offset in (("far", 3.0), ("near", 1.0)):
         dec = [20.0 + offset / 3600.0]
-        path = write_csv(tmp_path / f"{name}.csv", name=[name], ra=[10.0], dec=dec, vmag=[12.0])
+        path = write_csv(tmp_path / f"{name}.csv", name=[name], ra=[10.0], dec=dec, gmag=[12.0], rmag=[11.5])
         added(library, path, kind="stars")
     (answer,) = asked(library, 10.0, 20.0)
     assert answer["star"]["name"] == "near"
     assert answer["star"]["distance_arcsec"] == pytest.approx(1.0, abs=0.01)
-    assert answer["star"]["mag"] == 12.0
+    assert (answer["star"]["mag"], answer["star"]["band"]) == (11.5, "r")  # before g
 
 
 def test_a_fast_star_is_found_where_it_is_now(library: Library, tmp_path: Path) -> None:
