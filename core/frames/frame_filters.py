@@ -3,9 +3,10 @@
 Terms are separated by spaces and all of them must hold, where no ``or`` stands between them::
 
     state:quarantined  state:rejected,waiting   where the frame stands
+    kind:science  kind:dark,flat                what it was taken for
     reason:*stars*  frame:kb*  field:M31        text, case ignored, * stands for anything
     path:/data/night1/*  instrument:kb92
-    filter:r  kind:science                      a word as it is written
+    filter:r                                    a word as it is written
     attempts>=2  priority<0  mjd>60000          a number; also id, exposure, seeing (pixels), depth (mag)
     -state:done  -frame:*x*  -seeing>4          any term with a minus: what does not pass it, or has no value
     state:waiting or attempts>2 filter:r        either side of it; what stands beside one another binds first
@@ -35,7 +36,7 @@ from core.review.filter_words import (
     refuse_order,
 )
 from core.text import safe_text
-from core.vocabulary import ObservationState
+from core.vocabulary import FrameKind, ObservationState
 
 __all__ = ["FilterError", "conditions", "matching", "parse"]
 
@@ -48,7 +49,8 @@ NUMBERS = {
     "seeing": "seeing_px",
     "depth": "limit_mag",
 }
-EXACT = ("filter", "kind")
+WORDS: dict[str, tuple[str, ...]] = {"state": tuple(ObservationState), "kind": tuple(FrameKind)}
+EXACT = ("filter",)
 PATTERNS = ("frame", "field", "reason", "path", "instrument")
 
 
@@ -70,10 +72,11 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class InStates:
-    """The frame is in one of these states."""
+class OneOf:
+    """A column of `WORDS` has one of these."""
 
-    states: tuple[ObservationState, ...]
+    column: str
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class AnyOf:
     alternatives: tuple[tuple["Term", ...], ...]
 
 
-Term = Compare | Match | InStates | Not | AnyOf
+Term = Compare | Match | OneOf | Not | AnyOf
 
 
 def parse(expression: str) -> tuple[Term, ...]:
@@ -124,8 +127,9 @@ def matching(store: Store, expression: str) -> list[int]:
 
 def _condition(term: Term) -> ColumnElement[bool]:
     match term:
-        case InStates(states):
-            return col(Observation.state).in_([state.value for state in states])
+        case OneOf(name, words):
+            among: ColumnElement[bool] = _column(name).in_(words)
+            return among
         case Compare(name, sign, limit):
             compared: ColumnElement[bool] = OPERATORS[sign](_column(name), limit)
             return compared
@@ -148,17 +152,17 @@ def _term(word: Word) -> Term:
 def _plain(word: Word) -> Term:
     if word.key in NUMBERS:
         return Compare(NUMBERS[word.key], *comparison(in_numbers(word)))
-    if word.key not in {"state", *EXACT, *PATTERNS}:
-        allowed = ", ".join(("state", *PATTERNS, *EXACT, *NUMBERS))
+    if word.key not in {*WORDS, *EXACT, *PATTERNS}:
+        allowed = ", ".join((*WORDS, *PATTERNS, *EXACT, *NUMBERS))
         raise refusal(word, f"there is no '{safe_text(word.key, 40)}' to filter by; there are {allowed}")
     refuse_order(word)
-    if word.key == "state":
-        return InStates(tuple(_state(word, each) for each in word.value.lower().split(",")))
+    if word.key in WORDS:
+        return OneOf(word.key, _words(word))
     return Match(word.key, word.value)
 
 
-def _state(word: Word, value: str) -> ObservationState:
-    try:
-        return ObservationState(value)
-    except ValueError:
-        raise refusal(word, f"a state is one of {', '.join(ObservationState)}") from None
+def _words(word: Word) -> tuple[str, ...]:
+    given = tuple(word.value.lower().split(","))
+    if not set(given) <= set(WORDS[word.key]):
+        raise refusal(word, f"a {word.key} is one of {', '.join(WORDS[word.key])}")
+    return given

@@ -73,7 +73,7 @@ def terms(section: str) -> set[str]:
 def test_every_term_of_a_filter_is_told() -> None:
     assert terms("Of candidates and objects") == set(NAMES)
     assert terms("Of frames") == {
-        "state", *frame_filters.NUMBERS, *frame_filters.EXACT, *frame_filters.PATTERNS
+        *frame_filters.WORDS, *frame_filters.NUMBERS, *frame_filters.EXACT, *frame_filters.PATTERNS
     }  # fmt: skip
 
 

@@ -107,6 +107,7 @@ def test_two_that_move_the_same_frames_never_block_each_other_for_good(store: St
         ("reason:*STARS*", {2}),
         ("reason:100%", set()),
         ('field:"m 31" kind:science', {1, 2, 3}),
+        ("kind:Dark,science -frame:n4*", {1, 2, 3}),
         ("frame:n4*", {4}),
         ("path:/data/n*", {1, 2, 3, 4}),
         ("attempts>=1", set()),
@@ -141,6 +142,7 @@ def test_frames_are_found_by_what_is_known_of_them(store: Store, expression: str
     ("expression", "named"),
     [
         ("state:lost", ("state:lost", "quarantined")),
+        ("kind:object", ("kind:object", "science, bias, dark, flat, alerts")),
         ("snr>7", ("snr>7", "attempts", "reason")),
         ("attempts:3", ("attempts is a number",)),
         ("reason>3", ("reason:VALUE",)),

@@ -123,7 +123,7 @@ async def test_a_jump_leads_there_and_esc_back(night, tmp_path):
 @pytest.mark.parametrize("where", [Where.REVIEW, Where.INGEST])
 async def test_a_jump_before_the_one_before_was_left_leads_back_as_far(night, tmp_path, where):
     _, url = night
-    own = {Where.REVIEW: "score>22.2", Where.INGEST: "kind:reference"}[where]
+    own = {Where.REVIEW: "score>22.2", Where.INGEST: "kind:alerts"}[where]
     elsewhere, key = {Where.REVIEW: ("1", "3"), Where.INGEST: ("3", "1")}[where]
     async with console(url, tmp_path) as vera:
         await vera.press(key, "slash")

@@ -102,7 +102,7 @@ async def test_a_console_that_is_left_before_its_queue_was_read_keeps_where_one_
 ):
     _, url, ids = night
     was = {"filter": "score>22.2", "object": ids[1], "order": "age"}
-    own = {"filter": "kind:reference", "state": ""}
+    own = {"filter": "kind:alerts", "state": ""}
     kept = tmp_path / file_of("vera")
     kept.write_text(json.dumps({"screen": "review", "screens": {"review": was, "ingest": own}}))
     pages, lists = Held(monkeypatch, Desk, "page"), Held(monkeypatch, ingest_reading, "read")
@@ -204,10 +204,10 @@ async def test_a_list_that_was_wanted_while_the_store_was_away_is_read_once_it_i
         with monkeypatch.context() as patch:
             patch.setattr(ingest_reading, "read", away)
             await vera.pilot.press("2")
-            vera.app.jump(Where.INGEST, Target(filter="kind:reference"))
+            vera.app.jump(Where.INGEST, Target(filter="kind:alerts"))
             await vera.until(lambda: "is away" in vera.text)
         vera.app.here.catch_up()
-        await vera.until(lambda: "kind:reference  esc back" in vera.text)
+        await vera.until(lambda: "kind:alerts  esc back" in vera.text)
 
 
 def away(*_given):
