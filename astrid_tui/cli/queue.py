@@ -104,7 +104,7 @@ def show(
     store = store_of(context, read_only=True)
     rows = page(store, filters=f"id={frame}").rows
     if not rows:
-        raise AstridError(f"there is no frame {frame}")
+        raise AstridError(f"there is no frame {frame}: `astrid status` tells their ids")
     lines = history(store, frame)
     if as_json:
         print_json(rows[0] | {"history": [line.record() for line in lines]})

@@ -88,7 +88,9 @@ def show(
     if what.isascii() and what.isdecimal() and not Path(what).exists():
         candidate = key_in(what)
         if candidate is None:
-            raise AstridError(f"there is no candidate {safe_text(what, 40)}")
+            raise AstridError(
+                f"there is no candidate {safe_text(what, 40)}: `astrid candidates list` shows them"
+            )
         _show_candidate(context, candidate, look, columns)
     else:
         _show_file(context, what, look, columns)

@@ -160,7 +160,7 @@ def acknowledge(store: Store, ids: Iterable[int], by: str, *, now: float | None 
         ]
         missing = set(wanted) - {row.id for row in rows}
         if missing:
-            raise NoSuchEvent(f"there is no health event {min(missing)}")
+            raise NoSuchEvent(f"there is no health event {min(missing)}: `astrid health list` shows them")
         for row in rows:
             if row.acknowledged_at is None:
                 row.acknowledged_at, row.acknowledged_by = at, by

@@ -233,7 +233,7 @@ def object_called(db: Session, what: str) -> SkyObject:
     query = select(SkyObject).where(or_(own, col(SkyObject.id).in_(named)))
     found = db.scalars(query.order_by(col(SkyObject.id))).all()
     if not found:
-        raise ObjectError(f"there is no object '{safe_text(what, 60)}'")
+        raise ObjectError(f"there is no object '{safe_text(what, 60)}': `astrid objects list` shows them")
     if len(found) > 1:
         numbers = ", ".join(str(row.id) for row in found)
         raise ObjectError(f"'{safe_text(what, 60)}' is the name of {len(found)} objects: {numbers}")

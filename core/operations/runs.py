@@ -104,7 +104,7 @@ def read(store: Store, run_id: int) -> Run:
     with store.read() as session:
         row = session.get(Run, run_id)
     if row is None:
-        raise RunRefused(f"there is no run {run_id}")
+        raise RunRefused(f"there is no run {run_id}: `astrid runs list` shows them")
     return row
 
 

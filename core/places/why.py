@@ -208,7 +208,7 @@ def place_on_grid(store: Store, reference_id: int, x: float, y: float) -> Place:
     """
     with store.read() as session:
         if session.get(Reference, reference_id) is None:
-            raise WhyError(f"there is no reference {reference_id}")
+            raise WhyError(f"there is no reference {reference_id}: `astrid reference list` shows them")
         return _place_on_grid(session, reference_id, x, y)
 
 

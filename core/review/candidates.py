@@ -177,7 +177,7 @@ def card_of(store: Store, candidate_id: int, *, blind_to: str | None = None) -> 
     with store.read() as db:
         object_id = db.scalar(select(col(Candidate.sky_object_id)).where(col(Candidate.id) == candidate_id))
     if object_id is None:
-        raise CandidateError(f"there is no candidate {candidate_id}")
+        raise CandidateError(f"there is no candidate {candidate_id}: `astrid candidates list` shows them")
     card = read_card(store, object_id, candidate_id)
     return card if blind_to is None else hidden(card, keep=blind_to)
 

@@ -233,7 +233,7 @@ def locked_with_objects(
         lock(db)
     found = list(db.scalars(select(Candidate).where(col(Candidate.id).in_(candidate_ids))))
     if missing := set(candidate_ids) - {candidate.id for candidate in found}:
-        raise VerdictError(f"there is no candidate {min(missing)}")
+        raise VerdictError(f"there is no candidate {min(missing)}: `astrid candidates list` shows them")
     objects = locked(db, {candidate.sky_object_id for candidate in found})
     by_id = {row.id: row for row in objects}
     pairs = [(candidate, by_id[candidate.sky_object_id]) for candidate in found]

@@ -112,8 +112,27 @@ def test_an_export_tells_how_long_each_chain_of_verdicts_is(astrid: Command, sql
 def test_an_object_that_is_not_there_is_not_measured_in_silence(astrid: Command, sqlite_store: Store) -> None:
     there = add_object(sqlite_store, "AT1")
     told = astrid.json("objects", "forced", there, 999, code=1)
-    assert told == {"error": "there is no object '999'", "exit_code": 1}
+    assert told == {"error": "there is no object '999': `astrid objects list` shows them", "exit_code": 1}
     assert astrid.json("objects", "forced", there)["points"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "lister"),
+    [
+        (("candidates", "show", 999), "candidates list"),
+        (("candidates", "label", 999, "real"), "candidates list"),
+        (("show", "9" * 30), "candidates list"),
+        (("queue", "show", 999), "status"),
+        (("runs", "show", 999), "runs list"),
+        (("forced", "--pixel", 1, 1, "--reference", 999), "reference list"),
+        (("health", "ack", 999), "health list"),
+    ],
+)
+def test_a_number_of_nothing_is_told_with_the_list_of_what_is_there(
+    astrid: Command, words: tuple[object, ...], lister: str
+) -> None:
+    astrid(*words, code=1)
+    assert re.search(rf"there is no .* `astrid {lister}`", astrid.said)
 
 
 def test_runs_are_listed_with_the_machines_that_they_were_made_on(
