@@ -179,7 +179,10 @@ def _checked(
         return CheckedTracklet(tracklet, name, (), (*of_site, problem), (), (), contradictions)
     problems, warnings = list(of_site), _known_bodies(store, part)
     if tracklet not in confirmed:
-        problems.append("it is not confirmed: one of the experts, or enough reviewers who agree, do that")
+        problems.append(
+            "it is not confirmed: that takes an expert of [review] experts, or as many reviewers who agree "
+            "as [review] votes says"
+        )
     own = [row for row in part if row.candidate.source == OWN]
     if len(own) < len(part):
         warnings.append(f"{len(part) - len(own)} of {len(part)} detections are of surveys, and left out")

@@ -90,7 +90,8 @@ def preflight(
         problems = []
         if confirmed.get(object_id) is not ReviewState.REAL:
             problems.append(
-                f"it is not confirmed: one of the experts, or {review.votes} reviewers who agree, do that"
+                "it is not confirmed: that takes an expert of [review] experts, or reviewers who agree, "
+                f"{review.votes} by [review] votes"
             )
         if first.ra is not None and first.dec is not None:
             for ra, dec, name in places:

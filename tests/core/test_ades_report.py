@@ -132,7 +132,7 @@ def test_only_what_is_judged_to_move_and_confirmed_is_reported(store):
     assert preflight(store, SITE, RULE) == []
     judge(store, candidates[0], who="ann")
     (checked,) = preflight(store, SITE, RULE)
-    assert any("not confirmed" in each for each in checked.problems)
+    assert any("agree as [review] votes says" in each for each in checked.problems)
     judge(store, candidates[1], who="ann", label=Label.ARTEFACT)
     judge(store, candidates[0], who="ann", label=Label.VARIABLE)
     assert preflight(store, SITE, RULE) == []

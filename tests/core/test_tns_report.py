@@ -66,7 +66,7 @@ def test_injected_sources_are_no_discoveries(store):
         ({"mag": None}, SITE, "a magnitude with its error"),
         ({"mag_system": "vega"}, SITE, "no number for 'vega'"),
         ({"ra": None, "dec": None}, SITE, "position"),
-        ({"who": "ada"}, SITE, "not confirmed"),
+        ({"who": "ada"}, SITE, "not confirmed: that takes an expert of [review] experts, or reviewers"),
     ],
 )
 def test_what_is_missing_is_told_and_nothing_is_reported(store, facts, settings, problem):
