@@ -28,6 +28,7 @@ Placed = Observation | Reference
 FOLDER = "references"  # of AstrID's home
 SIZE_TOLERANCE = 0.2  # of width and height, where nothing but the field's name tells the place
 MOST_NAMED = 5  # filters that a sentence names
+NO_FILTER = "no filter (where its header has one, [camera] keywords names it)"
 CENTRE_STEPS = 4  # centres within a quarter of the radius are equally good, and the newest is taken
 
 
@@ -174,19 +175,16 @@ def missing(store: Store, observation: Observation) -> str:
         current = session.exec(select(Reference).where(col(Reference.is_current))).all()
     there = sorted({row.filter or "" for row in current if _lies_at(row, observation)})
     field = f"field {observation.field}" if observation.field else "its field"
-    why = f"no reference for {field}, {_band(observation.filter)}"
+    band = f"filter {observation.filter}" if observation.filter else NO_FILTER
+    why = f"no reference for {field}, {band}"
     if not there:
         return f"{why}: add one with `astrid reference add`"
-    bands = [_band(each) if each else "frames without a filter" for each in there[:MOST_NAMED]]
+    bands = [f"filter {each}" if each else "frames without a filter" for each in there[:MOST_NAMED]]
     others = ", ".join(bands) + (", ..." if len(there) > MOST_NAMED else "")
     return (
         f"{why}; its place has references for {others}: add one with `astrid reference add`, "
         "with `--filter` as the frame names it"
     )
-
-
-def _band(name: str | None) -> str:
-    return f"filter {name}" if name else "no filter"
 
 
 def _queue_waiting(session: Session, reference: Reference) -> None:

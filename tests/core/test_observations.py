@@ -384,7 +384,10 @@ def test_a_frame_of_unknown_size_is_not_matched_by_name() -> None:
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        ({"field": None, "filter": None}, "no reference for its field, no filter"),
+        (
+            {"field": None, "filter": None},
+            "no reference for its field, no filter (where its header has one, [camera] keywords names it)",
+        ),
         ({}, "field M 31, filter r"),
     ],
 )
