@@ -115,9 +115,9 @@ def expanded(store: Store, expression: str, *, reviewer: str, experts: Sequence[
         if name is None:
             return match[0]
         if name not in known:
-            there = ", ".join(known) or "none was saved yet"
+            there = f"there are: {', '.join(known)}" if known else "none was saved yet"
             raise SavedFilterError(
-                f"there is no saved filter '{safe_text(name, 40)}' (character {match.start() + 1}): {there}"
+                f"there is no saved filter '{safe_text(name, 40)}' (character {match.start() + 1}); {there}"
             )
         expression = known[name]
         is_whole = not match["minus"] and len(read(expression).alternatives) == 1

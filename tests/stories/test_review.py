@@ -133,7 +133,9 @@ async def test_a_notice_ends_with_the_next_action_and_where_it_is_true_no_more(n
         await vera.press("plus")
         assert "there is no detection" not in vera.text
         await vera.press("slash", *"@bri", "enter")
-        await vera.until(lambda: "there is no saved filter 'bri'" in vera.text)
+        await vera.until(
+            lambda: "there is no saved filter 'bri' (character 1); none was saved yet" in vera.text
+        )
         await vera.press("ctrl+u")
         await vera.type("score>1000")
         assert "there is no saved filter" not in vera.text
