@@ -176,7 +176,7 @@ def test_a_home_that_cannot_be_made_is_one_sentence(
     (tmp_path / "file").touch()
     monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "file"))
     astrid("init", code=1)
-    assert astrid.said.startswith(f"astrid: cannot write to {tmp_path / 'file'}: ")
+    assert astrid.said.startswith(f"astrid: cannot write to {tmp_path / 'file'}: it is a file")
 
 
 def test_a_store_that_is_not_there_is_told_by_the_check(
