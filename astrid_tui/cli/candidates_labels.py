@@ -66,7 +66,9 @@ def label(
             help="The candidate's id.",
         ),
     ] = None,
-    verdict: Annotated[Label | None, typer.Argument(help="What it is.", show_choices=True)] = None,
+    verdict: Annotated[
+        Label | None, typer.Argument(metavar="VERDICT", help="What it is.", show_choices=True)
+    ] = None,
     note: Annotated[
         str | None, typer.Option(help="A remark kept with the verdict; its #words are tags.")
     ] = None,

@@ -229,7 +229,7 @@ def zeropoints(
     context: typer.Context,
     frames: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FIELD|FRAME]...", help="Fields, frames or their numbers; default: all."),
+        typer.Argument(metavar="FIELD|FRAME", help="Fields, frames or their numbers; default: all."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Frames to read again at most.")] = None,
     as_json: JsonOption = False,

@@ -63,6 +63,16 @@ def test_commands_that_are_told_are_there_with_their_options(document: Path) -> 
         assert told <= {*options, "--help"}, line
 
 
+def test_usage_names_what_is_given_in_capitals_and_brackets_it_once() -> None:
+    def usages(command: typer.core.TyperCommand | typer.core.TyperGroup, name: str) -> Iterator[str]:
+        yield command.get_usage(typer.Context(command, info_name=name))
+        for word, each in getattr(command, "commands", {}).items():
+            yield from usages(each, f"{name} {word}")
+
+    for usage in usages(typer.main.get_command(app), "astrid"):
+        assert re.search(r"\[\[|[\[{][a-z]", usage) is None, usage
+
+
 def terms(section: str) -> set[str]:
     """The first column of a table of `docs/filters.md`."""
     table = text_of("docs/filters.md").partition(f"## {section}")[2].partition("\n## ")[0]
