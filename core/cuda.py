@@ -1,5 +1,7 @@
 """Whether torch can use a CUDA device, and the one sentence where it cannot."""
 
+from core.extras import lacking
+
 SUBTRACTING = ("subtract.device is 'cuda'", "say 'cpu'")  # who asks, and what can be done without
 
 
@@ -18,7 +20,7 @@ def no_cuda(asked: str, instead: str) -> str | None:
     try:
         import torch
     except ImportError:
-        return f"{asked}, and torch is not installed: `pip install 'astrid-tui[train]'`, or {instead}"
+        return f"{asked}, and torch is not installed: {lacking('train')}, or {instead}"
     return None if torch.cuda.is_available() else f"{asked}, and torch finds no CUDA device: {instead}"
 
 

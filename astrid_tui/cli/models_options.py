@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from astrid_tui.cli.invocation import remark, settings_of, store_of
+from core.extras import lacking
 from core.vocabulary import ExitCode
 
 FIELDS = 400
@@ -60,5 +61,5 @@ def without_torch(missing: ModuleNotFoundError) -> typer.Exit:
     """How a training ends where AstrID is installed without what trains networks; others are raised again."""
     if missing.name != "torch":
         raise missing
-    remark("Training needs torch: install AstrID with its extra 'train'.")
+    remark(f"Training needs torch: {lacking('train')}.")
     return typer.Exit(ExitCode.UNAVAILABLE)

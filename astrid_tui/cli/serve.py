@@ -8,6 +8,7 @@ import typer
 
 from astrid_tui.cli.invocation import remark, settings_of
 from core.errors import AstridError
+from core.extras import lacking
 from core.vocabulary import ExitCode
 
 
@@ -38,9 +39,7 @@ def serve(
         from astrid_tui.browser.admission import is_asked_for, stays_here
         from astrid_tui.browser.server import BrowserServer
     except ModuleNotFoundError as error:
-        raise NoServer(
-            "the console in a browser needs textual-serve: pip install 'astrid-tui[web]'"
-        ) from error
+        raise NoServer(f"the console in a browser needs textual-serve: {lacking('web')}") from error
     if not is_asked_for(host):
         raise typer.BadParameter("give an address in full, such as 127.0.0.1, or a name", param_hint="--host")
     words = [sys.executable, "-P", "-m", "astrid_tui"]

@@ -10,12 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from core.cuda import SUBTRACTING, device_name, no_cuda
+from core.extras import lacking
 from core.health.check import Check
 from core.health.checks import examine
 from core.settings import Settings, SettingsError, find_file, load
 
 NEEDED = ("numpy", "scipy", "astropy", "sep", "sqlmodel", "alembic", "textual")
-OPTIONAL = {"torch": "training models: `pip install 'astrid-tui[train]'`"}
+OPTIONAL = {"torch": f"training models: {lacking('train')}"}
 
 
 def diagnose(config: Path | None = None) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from core.errors import AstridError
+from core.extras import lacking as lacking_extra
 from core.models.registry import own_database
 from core.settings import Settings
 from core.vocabulary import ExitCode
@@ -73,7 +74,9 @@ def client(settings: Settings, lacking: str = "could not be told") -> Iterator[A
     except AstridError:
         raise
     except ImportError as error:
-        raise TrackingUnavailable(f"MLflow cannot be used here: {one_line(error)}") from error
+        is_s3 = error.name == "boto3"
+        why = f"files in an S3 store need boto3: {lacking_extra('s3')}" if is_s3 else one_line(error)
+        raise TrackingUnavailable(f"MLflow cannot be used here: {why}") from error
     except Exception as error:  # MLflow, SQLAlchemy, requests and boto3 each have their own
         told = _without_password(_cause(error), uri)
         raise TrackingUnavailable(f"MLflow at {place(settings)} {lacking}: {told}") from error

@@ -282,7 +282,7 @@ def test_without_the_library_one_sentence_says_what_to_install(astrid: Command, 
     for name in ("server", "tab"):
         monkeypatch.delitem(sys.modules, f"astrid_tui.browser.{name}")
     assert astrid("serve", code=4) == ""
-    assert "pip install 'astrid-tui[web]'" in astrid.said
+    assert "install AstrID with its extra 'web'" in astrid.said
 
 
 @pytest.mark.parametrize(

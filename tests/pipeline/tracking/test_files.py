@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def s3():
     server.start()
     yield "http://{}:{}".format(*server.get_host_and_port())
     server.stop()
+
+
+def test_without_what_speaks_s3_it_is_told_what_to_install(
+    sqlite_store, tmp_path, registry_template, monkeypatch
+):
+    here = home(tmp_path, registry_template, artifacts="s3://astrid/mlflow")
+    keep_trained(sqlite_store, here, train(here))
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    trouble = tracking.sync(sqlite_store, here).trouble
+    assert "files in an S3 store need boto3: install AstrID with its extra 's3'" in str(trouble)
 
 
 def test_files_in_an_s3_store_reach_another_machine_and_are_verified(
