@@ -162,6 +162,10 @@ class Store:
                 ) from error
             if not is_unusable(error):
                 raise
+            if getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+                raise StoreUnreachable(
+                    f"the store {self.url} is held by another process: try again when that is done with it"
+                ) from error
             kind = StoreAway if self.is_postgresql and not lacks_a_table(error) else StoreUnreachable
             raise kind(f"the store {self.url} cannot be used: {cause(error)}") from error
 

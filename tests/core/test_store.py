@@ -462,3 +462,15 @@ def test_a_file_whose_damage_is_no_text_is_told_in_a_sentence(tmp_path):
     path.write_bytes(empty_store().replace(b"CREATE TABLE", b"CREATE \x80ABLE"))
     with pytest.raises(StoreUnreachable, match=r"astrid\.db.*damaged"):
         version_in(parse_url(f"sqlite:///{path}"))
+
+
+def test_a_store_that_another_process_holds_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.database.engine.BUSY_S", 0.05)
+    store = open_store(f"sqlite:///{tmp_path}/astrid.db", create=True)
+    with closing(sqlite3.connect(tmp_path / "astrid.db")) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        held = pytest.raises(StoreUnreachable, match="is held by another process: try again")
+        with held, store.write() as session:
+            session.exec(select(Run)).all()
