@@ -1,5 +1,6 @@
 """What is wrong with a command line, in words of somebody who types it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
@@ -49,7 +50,7 @@ class PlainWords(TyperGroup):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
-            error.message = in_plain_words(error.message)
+            error.message = re.sub(r"^dir(?= ')", "folder", in_plain_words(error.message))
             raise
         except Exception as error:
             if isinstance(error, _NoSuchOption) and isinstance(error.ctx.command, TyperGroup):

@@ -306,6 +306,7 @@ def test_a_wrong_word_is_quoted_displayable_and_short(
         (("candidates", "list", "--limit", "x"), "Invalid value for '--limit': a whole number is needed"),
         (("candidates", "list", "--limit", "0"), "'--limit': it should be greater than or equal to 1"),
         (("queue", "show", "1.5"), "Invalid value for 'FRAME': a whole number is needed"),
+        (("watch", "/none/here"), "Invalid value for 'FOLDER': folder '/none/here' does not exist."),
         (("objects", "--kept"), "No such option: --kept; it goes behind one of tracklets"),
     ],
 )
