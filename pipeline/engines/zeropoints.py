@@ -137,8 +137,13 @@ def uncovered(observation: Observation, catalogs: Sequence[Catalog]) -> str | No
     if not here:
         return "no star catalogue covers it"
     if all(band_of(observation.filter, each.bands) is None for each in here):
-        names = ", ".join(each.name for each in here)
-        return f"its filter, {observation.filter or 'not known'}, is no band of {names}"
+        names = ", ".join(
+            f"{each.name} ({', '.join(each.bands)})" if each.bands else each.name for each in here
+        )
+        told = f"its filter, {observation.filter or 'not known'}, is no band of {names}"
+        is_unnamed = any("mag" in each.bands for each in here)
+        how = "; which band mag is of --band tells, where it is removed and added again (`astrid catalog`)"
+        return told + how if is_unnamed else told
     return None
 
 

@@ -256,6 +256,11 @@ def _remarks(layout: Layout, reader: _Reader, coverage: Coverage) -> list[str]:
         remarks.append(
             f"{reader.others} {other} of the file are left out: --kind {other} adds them, by another --name"
         )
+    if reader.kind == "stars" and list(layout.bands) == ["mag"]:
+        remarks.append(
+            "it names no band of its magnitudes, so no frame gets a zeropoint by it: `astrid catalog"
+            " remove` it, and add it again with --band, such as --band r"
+        )
     for what, number in reader.cut.items():
         if number:
             remarks.append(f"{counted(number, what)} longer than {NAME_BYTES} bytes: the rest is not kept")

@@ -415,6 +415,11 @@ def test_stars_without_a_magnitude_and_a_band_of_no_column_are_told(library: Lib
     assert library.catalogs() == []
     (remark,) = add(path, library, Options(kind="stars")).remarks
     assert "no frame gets a zeropoint by it" in remark
+    unnamed = write_csv(tmp_path / "plain.csv", ra=ra, dec=dec, mag=np.full(60, 17.25))
+    (remark,) = add(unnamed, library, Options(kind="stars")).remarks
+    assert "it names no band of its magnitudes, so no frame gets a zeropoint by it" in remark
+    library.remove("plain")
+    assert add(unnamed, library, Options(kind="stars", band="r")).remarks == ()
 
 
 @pytest.mark.parametrize("form", ["BINARY", "BINARY2", "FITS"])

@@ -181,9 +181,15 @@ def test_what_cannot_be_calibrated_says_why_and_stays_as_it_was(
 
     assert reasons() == {"no star catalogue covers it"}
     other_band = stars(settings, template, "z.csv")
-    assert reasons() == {"its filter, r, is no band of z"}
+    assert reasons() == {"its filter, r, is no band of z (z)"}
     assert covered(store, other_band) == 0
     assert facts(store) == before
+    header, _, rows = (template / "z.csv").read_text().partition("\n")
+    (tmp_path / "own.csv").write_text(f"{header.replace('zmag', 'mag')}\n{rows}")
+    added(Library(settings.home), tmp_path / "own.csv", name="own", kind="stars")
+    how = "which band mag is of --band tells, where it is removed and added again (`astrid catalog`)"
+    assert reasons() == {f"its filter, r, is no band of own (mag), z (z); {how}"}
+    Library(settings.home).remove("own")
     few = write_csv(tmp_path / "few.csv", source_id=[1], ra=[1.0], dec=[-80.0], rmag=[12.0])
     added(Library(settings.home), few, name="few", kind="stars")  # too few to tell what it covers
     Library(settings.home).remove("z")
