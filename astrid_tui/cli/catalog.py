@@ -56,7 +56,7 @@ def add(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="CSV, FITS, VOTable or Parquet with positions, or MPCORB.DAT; also .gz, .bz2, .xz.",
+            help="CSV, ECSV, FITS, VOTable or Parquet with positions, or MPCORB.DAT; also .gz, .bz2, .xz.",
         ),
     ],
     name: Annotated[str | None, typer.Option(help="How to call it; default: the file's name.")] = None,
