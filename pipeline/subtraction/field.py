@@ -63,16 +63,17 @@ def fit_field(x: Array, y: Array, value: Array, error: Array, shape: tuple[int, 
     """Fit the lowest polynomial (up to the second degree) that the values call for, robustly."""
     best = _fit_degree(x, y, value, error, shape, 0)
     for degree in (1, 2):
-        more = len(_powers(degree)) - len(_powers(degree - 1))
+        more = len(_powers(degree)) - len(_powers(best.field.degree))
         if best.kept.sum() < PER_TERM * len(_powers(degree)):
             break
         trial = _fit_degree(x, y, value, error, shape, degree)
         spread = error**2 + best.scatter**2
         both = best.kept & trial.kept
         gain = [np.sum(((value - fit.field.at(x, y)) ** 2 / spread)[both]) for fit in (best, trial)]
-        if gain[0] - gain[1] < SIGNIFICANT * more:
-            break
-        best = trial
+        # What is round about the middle, as vignetting, has no slope: the second degree is tried though the
+        # first told nothing.
+        if gain[0] - gain[1] >= SIGNIFICANT * more:
+            best = trial
     return best
 
 

@@ -28,6 +28,15 @@ def test_the_order_and_the_coefficients_of_the_truth_are_found(degree):
     assert fitted.kept.sum() > 180
 
 
+def test_what_is_round_about_the_middle_is_found_though_it_has_no_slope():
+    x, y, value, error, _ = values(0, 200)
+    middle, across = (SHAPE[1] - 1) / 2.0, SHAPE[1]
+    value -= 0.3 * ((x - middle) ** 2 + (y - (SHAPE[0] - 1) / 2.0) ** 2) / across**2
+    fitted = fit_field(x, y, value, error, SHAPE)
+    assert fitted.field.degree == 2
+    assert fitted.scatter < ERROR
+
+
 def test_few_values_make_no_higher_order():
     x, y, value, error, _ = values(1, 3 * PER_TERM - 1)
     assert fit_field(x, y, value, error, SHAPE).field.degree == 0
