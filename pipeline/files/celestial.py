@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from core.text import safe_text
 from pipeline.files.cards import look_up
+from pipeline.files.iraf_polynomials import with_iraf_polynomials
 
 AGREES_DEG = 0.001 / 3600.0
 AGREES_FK4_DEG = 0.1 / 3600.0  # the aberration in its places differs by less over a field of some degrees
@@ -79,7 +80,7 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
 
 def _celestial(header: fits.Header, hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str | None]:
     """As `celestial_wcs`, by a header that can be read."""
-    wcs = WCS(_with_polynomials(header), fobj=hdus)
+    wcs = WCS(with_iraf_polynomials(_with_polynomials(header)), fobj=hdus)
     if not wcs.has_celestial:
         return None, UNREADABLE if means_sky(header) else None
     height, width = hdus[extension].shape[-2:]
