@@ -34,6 +34,12 @@ _LINE = {
     "tcp_user_timeout": 60_000,  # milliseconds
 }
 ASLEEP_S = 60.0  # PostgreSQL ends the transaction of who does nothing for so long: its locks bar everybody
+# Whatever the server, database or role has by default: turns are taken by locks, and who waited for one
+# must see what others wrote meanwhile.
+_SESSION = (
+    f"SET idle_in_transaction_session_timeout = {ASLEEP_S * 1000:.0f};"
+    " SET default_transaction_isolation = 'read committed'"
+)
 
 
 def parse_url(url: str) -> URL:
@@ -78,13 +84,16 @@ def make_engine(place: URL, *, create: bool = False, read_only: bool = False) ->
     """An engine for a parsed URL, with the transactions that `Store` describes."""
     if place.get_backend_name() == "sqlite":
         return _sqlite_engine(Path(str(place.database)), "rwc" if create else "ro" if read_only else "rw")
-    line = {name: value for name, value in _LINE.items() if name not in place.query}
+    # Else text would come as the database keeps it, and go there: SQL_ASCII gives bytes.
+    line = {name: value for name, value in _LINE.items() if name not in place.query} | {
+        "client_encoding": "utf8"
+    }
     engine = create_engine(place, connect_args=line, pool_pre_ping=True, json_serializer=storable_json)
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(f"SET idle_in_transaction_session_timeout = {ASLEEP_S * 1000:.0f}")
+            cursor.execute(_SESSION)
         connection.commit()
 
     return engine

@@ -32,8 +32,9 @@ from core.database.engine import make_engine, parse_url, shown_url
 from core.database.storable import storable_parameters
 from core.database.store_errors import (
     TOO_LONG,
+    UNKNOWN_SIGN,
     StoreAway,
-    StoreError,
+    StoreCannotHold,
     StoreLost,
     StoreMissing,
     StoreOutdated,
@@ -42,7 +43,7 @@ from core.database.store_errors import (
     StoreUnreachable,
     cause,
     is_unusable,
-    lacks_a_table,
+    may_pass,
 )
 from core.database.store_file import StoreFile, why_unwritable
 
@@ -156,9 +157,15 @@ class Store:
         try:
             yield
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) == TOO_LONG:
-                raise StoreError(
+            state = getattr(error.orig, "sqlstate", None)
+            if state == TOO_LONG:
+                raise StoreCannotHold(
                     f"the store {self.url} cannot hold so long a text: {cause(error)}"
+                ) from error
+            if state == UNKNOWN_SIGN:
+                raise StoreCannotHold(
+                    f"the store {self.url} cannot hold that text: {cause(error)}; only a database of"
+                    " ENCODING 'UTF8' holds all"
                 ) from error
             if not is_unusable(error):
                 raise
@@ -166,7 +173,7 @@ class Store:
                 raise StoreUnreachable(
                     f"the store {self.url} is held by another process: try again when that is done with it"
                 ) from error
-            kind = StoreAway if self.is_postgresql and not lacks_a_table(error) else StoreUnreachable
+            kind = StoreAway if self.is_postgresql and may_pass(error) else StoreUnreachable
             raise kind(f"the store {self.url} cannot be used: {cause(error)}") from error
 
 

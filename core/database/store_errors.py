@@ -10,9 +10,17 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from core.errors import AstridError
 from core.vocabulary import ExitCode
 
-THROWN_OUT = "25P03"  # PostgreSQL's codes: a transaction slept too long,
+THROWN_OUT = ("25P03", "25P04")  # PostgreSQL's codes: a transaction slept or took too long,
+STANDBY = "25006"  # the server or the database takes no changes, as while another server takes over,
+FORBIDDEN = "42501"  # the user may not do that,
+DAMAGED = ("XX000", "XX001", "XX002")  # a file of the server's is not as it was,
 TOO_LONG = "54000"  # a text is longer than an index holds,
+UNKNOWN_SIGN = "22P05"  # has a sign that the database's encoding lacks,
 MISSING = ("42P01", "42703")  # and there is no such table, no such column
+_HINTS = {
+    STANDBY: "it takes no changes now, as a standby or by its settings: whoever runs the server knows why",
+    FORBIDDEN: "whoever runs the server can GRANT that, and to look alone `astrid --read-only` will do",
+}
 
 
 class StoreError(AstridError):
@@ -45,6 +53,10 @@ class StoreLost(StoreError):
     """The file of an open store was deleted or replaced: what is written now would be lost."""
 
 
+class StoreCannotHold(StoreError):
+    """A text that the database does not take; the fault is that text's."""
+
+
 class StoreReadOnly(StoreError):
     """Something would write to a store that was opened for reading."""
 
@@ -55,7 +67,13 @@ def is_unusable(error: DBAPIError) -> bool:
         return True
     if type(error.orig) is sqlite3.DatabaseError:  # itself, no kind of it: the file is damaged
         return True
-    return getattr(error.orig, "sqlstate", None) == THROWN_OUT
+    return getattr(error.orig, "sqlstate", None) in {*THROWN_OUT, STANDBY, FORBIDDEN, *DAMAGED}
+
+
+def may_pass(error: DBAPIError) -> bool:
+    """Whether it may be used again though nobody does anything about it."""
+    lasts = {FORBIDDEN, *DAMAGED}
+    return not lacks_a_table(error) and getattr(error.orig, "sqlstate", None) not in lasts
 
 
 def lacks_a_table(error: Any) -> bool:
@@ -68,8 +86,11 @@ def cause(error: Any) -> str:
     """The driver's own first line, without the statement and its values, and what to do about it."""
     lines = str(error.orig).strip().splitlines()
     first = lines[0] if lines else type(error.orig).__name__
+    hint = _HINTS.get(getattr(error.orig, "sqlstate", None) or "")
     if lacks_a_table(error):
-        return f"{first}; `astrid db check` tells what else is missing"
+        hint = "`astrid db check` tells what else is missing"
+    if hint is not None:
+        return f"{first}; {hint}"
     extended = getattr(error.orig, "sqlite_errorcode", 0)
     code = extended & 0xFF
     if code == sqlite3.SQLITE_FULL:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import StatementError
 
 from core.database.patience import OnTrouble, patiently
 from core.database.store import Store
-from core.database.store_errors import StoreAway, StoreError
+from core.database.store_errors import StoreAway, StoreCannotHold, StoreError
 from core.database.tables import Observation
 from core.frames import queue, references
 from core.frames.commit import CommitResult, commit_frame
@@ -237,7 +237,7 @@ class Worker:
         try:
             try:
                 result = self._write(lease, outcome)
-            except StatementError as error:
+            except (StatementError, StoreCannotHold) as error:
                 # Values that the database does not take are this frame's fault and must not end the night.
                 log.exception("what %s yields cannot be stored", lease.observation.frame)
                 failed = FrameOutcome("failed", f"commit: {one_line(error)}", stages=outcome.stages)

@@ -21,6 +21,7 @@ from core.database import migrations
 from core.database.engine import make_engine, parse_url, shown_url
 from core.database.store import Store, open_store, version_in
 from core.database.store_errors import (
+    StoreCannotHold,
     StoreError,
     StoreLost,
     StoreMissing,
@@ -72,7 +73,7 @@ def test_a_text_that_no_index_holds_is_the_text_s_fault_not_the_server_s(store: 
     refused = pytest.raises(StoreError, match="cannot hold so long a text")
     with refused if store.is_postgresql else nullcontext() as told, store.write() as session:
         session.add(a_filter(name))
-    assert told is None or told.type is StoreError  # none of those that a run waits out
+    assert told is None or told.type is StoreCannotHold  # none of those that a run waits out
 
 
 def test_an_empty_database_is_no_store_until_it_is_created(empty_url: str) -> None:

@@ -49,6 +49,8 @@ def upgrade(url: str, version: str = "head") -> tuple[str | None, str | None]:
         before = _version(connection)
         if is_newer(before):
             raise too_new(url, before or "")
+        if before is None:
+            _refuse_encoding(connection)
         command.upgrade(_config(connection), version)
         return before, _version(connection)
 
@@ -108,6 +110,18 @@ def _refuse_network(file: Path) -> None:
         raise StoreUnreachable(
             f"{file} is on a network file system ({kind}), where SQLite loses writes:"
             " name a file on a local disk, or a PostgreSQL server, as url of [store]"
+        )
+
+
+def _refuse_encoding(connection: Connection) -> None:
+    """What comes from headers and names of files may hold any sign."""
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.execute(text("SHOW server_encoding")).scalar()
+    if encoding != "UTF8":
+        raise StoreUnreachable(
+            f"the database {connection.engine.url.database} is of the encoding {encoding}, which cannot hold"
+            " all text: make one by CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
         )
 
 
