@@ -24,7 +24,7 @@ from core.database.store import Store
 from core.database.tables import WatchedFile, WatchedFolder
 from core.database.turns import take_turn
 from core.errors import AstridError
-from core.operations.processes import is_alive, mark_of
+from core.operations.processes import is_gone, mark_of
 from core.text import counted
 
 SILENT_S = 60.0  # a watcher that was not heard of for so long, and ten intervals, is given up
@@ -266,9 +266,10 @@ def cadence_s(times: Sequence[float]) -> float | None:
 def _is_watched(row: WatchedFolder, now: float) -> bool:
     if row.watcher is None or row.pid is None:
         return False
-    if now - row.heartbeat_at > max(SILENT_S, 10.0 * row.interval_s):
+    silent_s = now - row.heartbeat_at
+    if silent_s > max(SILENT_S, 10.0 * row.interval_s):
         return False
-    return row.host != socket.gethostname() or is_alive(row.pid, row.watcher)
+    return row.host != socket.gethostname() or not is_gone(row.pid, row.watcher, silent_s)
 
 
 def _folder(row: WatchedFolder, now: float) -> Folder:

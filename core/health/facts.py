@@ -33,7 +33,7 @@ from core.models.versions import InUse, in_use
 from core.operations import power, prefect_server, runs
 from core.operations.power import DevicePower
 from core.operations.prefect_server import ServerState
-from core.operations.processes import is_alive
+from core.operations.processes import is_gone
 from core.review.rescoring import unscored_cards
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
@@ -169,8 +169,9 @@ def gather(settings: Settings, store: Store | None = None, *, over_network: bool
     host = socket.gethostname()
     found = _store(settings, store)
     running = [run for run in found.running if run.host == host]
+    now = time.time()
     return Facts(
-        now=time.time(),
+        now=now,
         host=host,
         store=found,
         places=tuple(_places(settings)),
@@ -178,7 +179,9 @@ def gather(settings: Settings, store: Store | None = None, *, over_network: bool
         cadence_s=settings.camera.cadence_s or _cadence(found.folders),
         site=settings.site.position or None,
         prefect=prefect_server.look(settings) if over_network else None,
-        gone_runs=frozenset(run.id or 0 for run in running if not is_alive(run.pid, run.process)),
+        gone_runs=frozenset(
+            run.id or 0 for run in running if is_gone(run.pid, run.process, now - run.heartbeat_at)
+        ),
         damaged_models=tuple(_damaged(settings.home, found.used)),
     )
 

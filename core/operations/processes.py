@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PROC = Path("/proc")
+BEGINNING = 0xEFFFFFFC  # the kernel's number of the namespace that is no container's
+QUIET_S = 180.0  # whoever speaks once a minute, and lives, was heard of since
+_WORLD = re.compile(r"(?P<boot>[0-9a-f-]{36}):[0-9]+(?P<container>:[0-9]+)?")
 
 
 def spawn(
@@ -44,8 +49,8 @@ def spawn(
 def mark_of(pid: int) -> str | None:
     """What tells a process from any other that ever had its id; none where it is no more.
 
-    On Linux the boot and the clock tick in which it began, elsewhere the second. A process that ended
-    and was not waited for is no more.
+    On Linux the boot and the clock tick in which it began, and the container within which its id is one,
+    elsewhere the second. A process that ended and was not waited for is no more.
     """
     if pid <= 0:  # to the kernel these are groups of processes
         return None
@@ -78,6 +83,29 @@ def is_surely_alive(pid: int, mark: str | None) -> bool:
     return mark is not None and mark_of(pid) == mark
 
 
+def is_elsewhere(mark: str | None, silent_s: float) -> bool:
+    """Whether a process is of another machine or container of this one's name: its id tells nothing here.
+
+    Parameters
+    ----------
+    mark : str or None
+    silent_s : float
+        How long ago it was heard of. What spoke before this machine began may be of its own last boot, and
+        what a container of this name last said long ago, of one that is begun anew.
+    """
+    theirs, ours = _WORLD.fullmatch(mark or ""), _WORLD.fullmatch(mark_of(os.getpid()) or "")
+    if theirs is None or ours is None or theirs.groups() == ours.groups():
+        return False
+    if theirs["boot"] == ours["boot"]:
+        return silent_s < QUIET_S
+    return silent_s < time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def is_gone(pid: int, mark: str | None, silent_s: float) -> bool:
+    """Whether a process that was begun under this machine's name is known to be no more."""
+    return not is_alive(pid, mark) and not is_elsewhere(mark, silent_s)
+
+
 def _mark_on_linux(pid: int) -> str | None:
     try:
         stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
@@ -91,4 +119,8 @@ def _mark_on_linux(pid: int) -> str | None:
         boot = (PROC / "sys" / "kernel" / "random" / "boot_id").read_text().strip()
     except OSError:
         boot = ""
-    return f"{boot}:{fields[18]}"
+    try:
+        container = (PROC / "self" / "ns" / "pid").stat().st_ino
+    except OSError:
+        container = BEGINNING
+    return f"{boot}:{fields[18]}" + (f":{container}" if container != BEGINNING else "")

@@ -17,7 +17,7 @@ from core.database.store import Store
 from core.database.tables import Observation, Run, StageRun
 from core.errors import AstridError
 from core.frames.queue import interrupt
-from core.operations.processes import is_alive, is_surely_alive, mark_of
+from core.operations.processes import is_alive, is_elsewhere, is_gone, is_surely_alive, mark_of
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,9 @@ def cancel(store: Store, run_id: int, *, now: bool = False) -> Run:
         There is no such run, it is over, or it is another host's.
     """
     run = read(store, run_id)
-    if run.state in _LIVING and run.host != socket.gethostname():
+    with store.read() as session:
+        silent_s = store.now(session) - run.heartbeat_at
+    if run.state in _LIVING and (run.host != socket.gethostname() or is_elsewhere(run.process, silent_s)):
         raise RunRefused(f"run {run_id} {_word(run)} on {run.host}: cancel it there")
     if run.state == "running" and not is_alive(run.pid, run.process):
         reconcile(store)
@@ -258,12 +260,12 @@ def reconcile(store: Store) -> list[int]:
     with store.write() as session:
         missed = _missed(store, session, running.with_for_update())
         now = store.now(session)
-        for run, is_gone in missed:
-            if is_gone and run.reason == ASKED_TO_STOP:
+        for run, gone in missed:
+            if gone and run.reason == ASKED_TO_STOP:
                 run.state, run.reason = "interrupted", BROKEN_OFF  # before it could say so itself
             else:
                 run.state = LOST
-                run.reason = f"process {run.pid} {'is gone' if is_gone else 'fell silent'}"
+                run.reason = f"process {run.pid} {'is gone' if gone else 'fell silent'}"
             run.ended_at = now
             interrupt(session, _in_hand(run.id or 0))
         return [run.id or 0 for run, _ in missed]
@@ -274,10 +276,10 @@ def _missed(store: Store, session: Session, running: SelectOfScalar[Run]) -> lis
     host, now = socket.gethostname(), store.now(session)
     missed = []
     for run in session.exec(running).all():
-        is_here, is_silent = run.host == host, now - run.heartbeat_at >= STALE_S
-        is_gone = is_here and not is_alive(run.pid, run.process)
-        if is_gone or (is_silent and not (is_here and is_surely_alive(run.pid, run.process))):
-            missed.append((run, is_gone))
+        is_here, silent_s = run.host == host, now - run.heartbeat_at
+        gone = is_here and is_gone(run.pid, run.process, silent_s)
+        if gone or (silent_s >= STALE_S and not (is_here and is_surely_alive(run.pid, run.process))):
+            missed.append((run, gone))
     return missed
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from core.operations import processes
-from core.operations.processes import is_alive, mark_of, spawn
+from core.operations.processes import is_alive, is_elsewhere, is_gone, mark_of, spawn
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -116,3 +116,40 @@ def _exists(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+ANOTHER = "00000000-0000-4000-8000-000000000000:1"
+
+
+@pytest.mark.skipif(not processes.PROC.exists(), reason="only on Linux a mark tells of a boot")
+def test_a_machine_of_the_same_name_is_another_if_it_spoke_since_this_one_began(monkeypatch):
+    monkeypatch.setattr(time, "clock_gettime", lambda _: 500.0)
+    pid = os.getpid()  # which here is another process
+    assert is_elsewhere(ANOTHER, 499.0)
+    assert not is_gone(pid, ANOTHER, 499.0)
+    assert not is_elsewhere(ANOTHER, 501.0)  # this one, before it was begun anew
+    assert is_gone(pid, ANOTHER, 501.0)
+    assert not is_gone(pid, mark_of(pid), 501.0)
+
+
+@pytest.mark.skipif(not processes.PROC.exists(), reason="only on Linux there are containers")
+def test_what_another_container_of_the_same_name_did_lately_is_not_gone():
+    pid = os.getpid()
+    boot, tick, *container = (mark_of(pid) or "").split(":")
+    other = f"{boot}:{tick}:4026539999"
+    assert not is_gone(pid, other, 179.0)
+    assert is_gone(pid, other, 181.0)
+    assert is_gone(
+        pid, f"{boot}:0{''.join(f':{each}' for each in container)}", 1.0
+    )  # of this very one, but another process
+
+
+@pytest.mark.skipif(not processes.PROC.exists(), reason="only on Linux there are containers")
+def test_a_process_in_a_container_says_so_in_its_mark():
+    code = "import os; from core.operations.processes import mark_of; print(mark_of(os.getpid()))"
+    unshared = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code]
+    try:
+        mark = subprocess.run(unshared, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no namespace can be made here")
+    assert is_elsewhere(mark, 1.0)

@@ -14,7 +14,7 @@ from core.database.store import Store
 from core.database.tables import Run, StageRun
 from core.frames import queue
 from core.operations import runs
-from core.operations.processes import mark_of
+from core.operations.processes import PROC, mark_of
 from core.operations.runs import RunRefused
 from tests.core.test_queue import add_frames, gone_pid
 
@@ -60,6 +60,17 @@ def test_a_process_id_that_is_in_use_again_does_not_keep_a_run_alive(store: Stor
     run = runs.read(store, key)
     assert run.state == "lost"
     assert run.reason == f"process {os.getpid()} is gone"
+
+
+@pytest.mark.skipif(not PROC.exists(), reason="only on Linux a mark tells of a boot")
+def test_a_run_of_another_machine_of_the_same_name_is_left_alone_until_it_is_silent(store: Store) -> None:
+    another = "00000000-0000-4000-8000-000000000000:1"
+    key = a_run(store, process=another, pid=gone_pid())
+    assert runs.reconcile(store) == []
+    with pytest.raises(RunRefused, match=f"run {key} is at work on .*: cancel it there"):
+        runs.cancel(store, key)
+    silent = a_run(store, process=another, pid=gone_pid(), heartbeat_at=1.0)
+    assert runs.reconcile(store) == [silent]
 
 
 def test_a_run_whose_process_lives_here_is_never_lost_however_long_it_is_silent(store: Store) -> None:

@@ -245,7 +245,7 @@ def test_who_slept_while_its_folder_was_forgotten_records_nothing(store, night, 
 
 def test_processes_that_began_at_the_same_tick_are_two(store, night, clock, monkeypatch) -> None:
     monkeypatch.setattr(watched_folders, "mark_of", lambda _pid: "the same tick")
-    monkeypatch.setattr(watched_folders, "is_alive", lambda _pid, _mark: True)
+    monkeypatch.setattr(watched_folders, "is_gone", lambda _pid, _mark, _silent_s: False)
     first = watcher(store, night, clock)
     with store.write() as session:
         session.execute(update(WatchedFolder).values(pid=os.getppid()))
