@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import shutil
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from importlib import import_module
@@ -173,6 +174,22 @@ def postgres_cleaner(postgres_url: str) -> Iterator[psycopg.Connection]:
     """A connection that stays: a new one has to learn of every table anew, which takes ten times longer."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def barred(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What lets no program list a folder, not even root's, who could."""
+    refused: dict[str, type[OSError]] = {}
+    scandir = os.scandir
+
+    def asked(path: str | os.PathLike[str] = ".") -> object:
+        if (kind := refused.get(os.fspath(path))) is not None:
+            code = errno.EACCES if kind is PermissionError else errno.ENOENT
+            raise kind(code, os.strerror(code), os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", asked)
+    return lambda path, kind=PermissionError: refused.update({os.fspath(path): kind})
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,6 +1,5 @@
 """`astrid ingest`: register frames, and take alert packets."""
 
-import os
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -56,8 +55,13 @@ def ingest(
 
     settings, store = settings_of(context), store_of(context)
     log_to_file(settings)
-    records: list[Record] = [_missing(path) for path in paths if not os.path.lexists(path)]
-    files = find_files((path for path in paths if os.path.lexists(path)), SUFFIXES)
+    absent = {path: why for path in paths if (why := _why_absent(path)) is not None}
+    records: list[Record] = [_left_out(path, why) for path, why in absent.items()]
+    files = find_files(
+        (path for path in paths if path not in absent),
+        SUFFIXES,
+        lambda folder, why: records.append(_left_out(folder, why)),
+    )
     with progress_bar("Ingesting", quiet=as_json) as report:
         records.extend(_taken(store, settings, files, report))
     if as_json:
@@ -70,20 +74,31 @@ def ingest(
         print_text(told or "No FITS files and no alert packets there.")
         _tell_alerts([record for record in records if "alerts" in record])
         print_reasons([(r["frame"], r["state"], r["reason"]) for r in records])
-    if records and all(record["reason"] == NOT_THERE for record in records):
+    if records and len(records) == len(absent):
         raise typer.Exit(ExitCode.FAILED)
     if any(record["state"] in REFUSED or _refused_alerts(record) for record in records):
         raise typer.Exit(ExitCode.PARTIAL)
 
 
-def _missing(path: Path) -> Record:
-    """The record of a path that is not there, likely mistyped: the store keeps nothing of it."""
+def _why_absent(path: Path) -> str | None:
+    """Why nothing can be had of a path, which may be mistyped or barred; none where something is there."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return NOT_THERE
+    except OSError as error:
+        return f"it cannot be read: {error.strerror or error}"
+    return None
+
+
+def _left_out(path: Path, reason: str) -> Record:
+    """The record of a path of which nothing can be read: the store keeps nothing of it."""
     return {
         "file": str(path),
         "id": None,
         "frame": str(path),
         "state": ObservationState.REJECTED,
-        "reason": NOT_THERE,
+        "reason": reason,
         "new": False,
     }
 

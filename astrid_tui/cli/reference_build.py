@@ -205,8 +205,13 @@ def _sorted(names: list[str], settings: "Settings", store: "Store", *, quiet: bo
     asked = [split_extension(name) for name in names]
     if all(extension is None for _, extension in asked):
         with progress_bar("Reading headers", quiet=quiet) as report:
-            files = find_files(path for path, _ in asked)
-            return sort_frames(_reported(files, report), settings, calibrators(store, settings))
+            unread: dict[str, str] = {}
+            files = find_files(
+                (path for path, _ in asked), on_unread=lambda folder, why: unread.update({str(folder): why})
+            )
+            found = sort_frames(_reported(files, report), settings, calibrators(store, settings))
+            found.refused.update(unread)
+            return found
     images = [
         (file, extension)
         for path, extension in asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -29,18 +29,33 @@ SUFFIXES = tuple(
 )
 
 
-def find_files(paths: Iterable[Path], suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
+OnUnread = Callable[[Path, str], None]
+
+
+def find_files(
+    paths: Iterable[Path], suffixes: tuple[str, ...] = SUFFIXES, on_unread: OnUnread | None = None
+) -> list[Path]:
     """The files to examine: each named file as it is, and from folders whatever is named like FITS.
 
     Folders are searched to any depth, in the order of names; hidden ones are left out. Other `suffixes`
     find other files.
+
+    Parameters
+    ----------
+    on_unread : callable, optional
+        Told of each folder whose files cannot be listed, and why; not of one that is gone meanwhile.
     """
+
+    def refused(error: OSError) -> None:
+        if on_unread and not isinstance(error, FileNotFoundError | NotADirectoryError):
+            on_unread(Path(error.filename), f"this folder cannot be read: {error.strerror or error}")
+
     found: dict[Path, None] = {}
     for path in paths:
         if not path.is_dir():
             found[path] = None
             continue
-        for folder, folders, names in os.walk(path):
+        for folder, folders, names in os.walk(path, onerror=refused):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             found.update(
                 (Path(folder) / name, None)

@@ -19,6 +19,7 @@ from core.frames.observations import Registered, register
 from core.frames.outcome import ObservationFacts
 from core.frames.watched_folders import Look, Newest, Watch
 from core.settings import Settings
+from core.text import counted
 from core.vocabulary import ObservationState
 from pipeline.intake.alerts import SUFFIXES, AlertFile, take_alerts
 from pipeline.intake.ingest import examine, find_files
@@ -97,8 +98,9 @@ class FolderWatch:
             for name, look in self._known.items():
                 if _is_frame(name):
                     self._newest.add(name, look)
+        unread: list[str] = []
         try:
-            looks = look_into(self.watch.path)
+            looks = look_into(self.watch.path, unread)
         except OSError as error:
             self._beat(f"it cannot be read: {error.strerror or error}")
             return
@@ -110,7 +112,8 @@ class FolderWatch:
                 taken = self._take(name, look)
                 if taken is not None:
                     yield taken
-        self._beat(None)
+        more = f"; and {counted(len(unread) - 1, 'more folder')}" if len(unread) > 1 else ""
+        self._beat(f"{unread[0]}{more}" if unread else None)
 
     @property
     def unsettled(self) -> int:
@@ -175,10 +178,16 @@ class FolderWatch:
             raise WatchLost(f"another process watches {self.watch.path} now")
 
 
-def look_into(folder: Path) -> dict[str, Look]:
+def look_into(folder: Path, unread: list[str] | None = None) -> dict[str, Look]:
     """How the FITS files and alert packets in a folder and below it look, by their names from the folder on.
 
     Hidden files and those with another suffix, as copying programs give to parts, are left out.
+
+    Parameters
+    ----------
+    folder : Path
+    unread : list of str, optional
+        Takes a sentence of each folder below it whose files cannot be listed.
 
     Raises
     ------
@@ -187,8 +196,13 @@ def look_into(folder: Path) -> dict[str, Look]:
     """
     with os.scandir(folder):
         pass  # the search below takes a folder that it cannot enter for an empty one
+
+    def refused(each: Path, why: str) -> None:
+        if unread is not None:
+            unread.append(f"{each.relative_to(folder)}: {why}")
+
     looks = {}
-    for path in find_files([folder], SUFFIXES):
+    for path in find_files([folder], SUFFIXES, refused):
         look = _look_at(path)
         if look is not None and look.size > 0:
             looks[str(path.relative_to(folder))] = look

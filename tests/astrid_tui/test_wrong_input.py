@@ -205,6 +205,15 @@ def test_a_path_that_is_not_there_is_told_and_not_kept(astrid: Command, store: S
     assert astrid.json("queue", "list")["counts"] == {}
 
 
+def test_a_folder_that_ingest_cannot_list_is_told(astrid: Command, tmp_path: Path, barred) -> None:
+    (tmp_path / "night" / "ccd2").mkdir(parents=True)
+    barred(tmp_path / "night" / "ccd2")
+    (told,) = astrid.json("ingest", tmp_path / "night", code=3)
+    assert (told["id"], told["state"]) == (None, "rejected")
+    assert told["reason"] == "this folder cannot be read: Permission denied"
+    assert told["file"].endswith("ccd2")
+
+
 def test_a_reference_is_retired_by_its_number(astrid: Command, store: Store) -> None:
     astrid("reference", "retire", 7, code=1)
     assert "there is no reference 7" in astrid.said

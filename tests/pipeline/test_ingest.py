@@ -252,3 +252,14 @@ def test_however_it_is_packed_an_exposure_has_the_same_pixels(tmp_path):
     even_bias.writeto(tmp_path / "even.fits")
     (even,) = examine(tmp_path / "even.fits", Settings())
     assert even.pixels is None
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_one_that_is_gone_is_not(tmp_path, barred):
+    for name in ("barred", "gone", "open"):
+        (tmp_path / name).mkdir()
+    write(tmp_path / "open" / "a.fits")
+    barred(tmp_path / "barred")
+    barred(tmp_path / "gone", FileNotFoundError)
+    told = []
+    assert find_files([tmp_path], on_unread=lambda *each: told.append(each)) == [tmp_path / "open" / "a.fits"]
+    assert told == [(tmp_path / "barred", "this folder cannot be read: Permission denied")]

@@ -152,6 +152,19 @@ def test_a_crash_between_the_two_records_does_no_harm(store, night, clock, monke
     assert frames(store) == [("a.fits", "queued")]
 
 
+def test_a_folder_below_that_cannot_be_listed_is_told_and_the_others_go_on(
+    sqlite_store, night, clock, barred
+) -> None:
+    watching = watcher(sqlite_store, night, clock)
+    for name in ("barred", "open"):
+        (night / name).mkdir()
+    (night / "open" / "a.fits").write_bytes(exposure())
+    barred(night / "barred")
+    assert [poll(watching), poll(watching)] == [[], ["a.fits"]]
+    (folder,) = folders(sqlite_store)
+    assert folder.problem == "barred: this folder cannot be read: Permission denied"
+
+
 def test_a_folder_that_is_away_is_told_and_comes_back(sqlite_store, night, clock) -> None:
     watching = watcher(sqlite_store, night, clock)
     night.rename(night.with_name("elsewhere"))
