@@ -371,7 +371,11 @@ def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> Non
     log_to_file(settings)
     try:
         wait_s = settings.queue.store_wait_s
-        store = patiently(lambda: open_store(settings.store_url), wait_s=wait_s, on_trouble=pipe.send)
+        try:
+            store = patiently(lambda: open_store(settings.store_url), wait_s=wait_s, on_trouble=pipe.send)
+        except AstridError as error:
+            pipe.send(error)
+            return
         worker = Worker(store, settings, run_id, number, on_trouble=pipe.send)
         while True:
             pipe.recv()

@@ -16,10 +16,12 @@ import pipeline.engines.heartbeat
 import pipeline.engines.local
 import pipeline.engines.worker
 from core.database.store import Store
+from core.database.store_errors import StoreMissing
 from core.database.tables import Difference
 from core.frames.outcome import FrameOutcome
 from core.operations import runs
 from core.settings import Settings
+from core.settings_sections import StoreSettings
 from pipeline.engines.local import run
 from pipeline.engines.signals import TERMINALS, held_back
 from pipeline.engines.worker import FrameEvent
@@ -148,6 +150,21 @@ def test_an_error_of_the_program_ends_the_run_as_failed(
         run(settings)
     assert last_run(store).state == "failed"
     assert states(store) == ["queued"] * FRAMES  # nothing stays leased
+
+
+def test_a_worker_that_cannot_open_the_store_says_why_and_so_does_the_run(
+    on_sqlite: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As where the server takes no more connections; the run itself has one."""
+    settings, store = on_sqlite
+    other = settings.model_copy(update={"store": StoreSettings(url=f"sqlite:///{settings.home / 'none.db'}")})
+    begin = pipeline.engines.local._started
+    monkeypatch.setattr(pipeline.engines.local, "_started", lambda _, *words: begin(other, *words))
+    with pytest.raises(StoreMissing, match=r"none\.db"):
+        run(settings, workers=2)
+    ended = last_run(store)
+    assert (ended.state, "none.db" in (ended.reason or "")) == ("failed", True)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
