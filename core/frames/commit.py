@@ -41,6 +41,8 @@ from core.objects.seen_again import Rule
 from core.objects.sky import zone_of
 from core.vocabulary import ObservationState, QueueEventKind
 
+LONGEST_LOOK_S = 600.0  # so often, at least, it is looked whether the folder of a frame is there again
+
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
@@ -76,7 +78,8 @@ def commit_frame(
     """Write what a frame yielded, and end its lease.
 
     A ``failed`` frame is queued again, to be tried ``retry_s * 2**(attempt - 1)`` seconds later; after
-    `attempts` it is quarantined. One that is ``waiting`` for a reference has not been tried.
+    `attempts` it is quarantined. One that is ``waiting`` for a reference has not been tried, nor has one
+    whose folder is ``away``: that is queued again, to be looked for ever more rarely.
 
     Parameters
     ----------
@@ -124,14 +127,14 @@ def commit_frame(
         elif outcome.state in {ObservationState.DONE, ObservationState.REJECTED}:
             lock(session)
             refresh(session, _supersede(session, lease.observation_id, keep=None))
-        if outcome.state != "failed":
+        if outcome.state not in {"failed", "away"}:
             _write_rejections(session, lease, outcome, difference_id)
     return CommitResult(state, outcome.reason, difference_id, tuple(keys), new_objects)
 
 
 def _check(observation: Observation, outcome: FrameOutcome) -> None:
     states = ObservationState
-    allowed = {states.DONE, states.REJECTED, states.WAITING, states.DROPPED, "failed"}
+    allowed = {states.DONE, states.REJECTED, states.WAITING, states.DROPPED, "away", "failed"}
     if outcome.state not in allowed:
         raise ValueError(f"no frame ends as {outcome.state}")
     if outcome.n_candidates and outcome.difference is None:
@@ -141,6 +144,8 @@ def _check(observation: Observation, outcome: FrameOutcome) -> None:
 
 
 def _next_state(lease: Lease, outcome: FrameOutcome, attempts: int) -> str:
+    if outcome.state == "away":
+        return ObservationState.QUEUED.value
     if outcome.state != "failed":
         return str(outcome.state)
     last = lease.attempt >= attempts
@@ -153,7 +158,12 @@ def _end_lease(
     values: dict[str, Any] = {"state": state, "reason": outcome.reason, **NO_LEASE}
     if outcome.quality is not None:
         values |= asdict(outcome.quality)
-    if state == ObservationState.QUEUED:
+    if outcome.state == "away":
+        # There is no count of looks: half of what a frame waited until now makes them as rare.
+        waited = max(time.time() - lease.observation.created_at, 0.0)
+        values["attempts"] = col(Observation.attempts) - 1
+        values["not_before"] = store.clock() + max(retry_s, min(waited / 2, LONGEST_LOOK_S))
+    elif state == ObservationState.QUEUED:
         values["not_before"] = store.clock() + retry_s * 2 ** (lease.attempt - 1)
     elif state == ObservationState.WAITING:
         values["attempts"] = col(Observation.attempts) - 1

@@ -1,9 +1,13 @@
-"""What a file holds, told by its bytes: a name says nothing, cameras use theirs again every night."""
+"""What a file holds, told by its bytes: a name says nothing, cameras use theirs again every night.
+
+And whether it may be there though it is not seen, as where a disk is not mounted.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import socket
 from pathlib import Path
 
 
@@ -16,6 +20,25 @@ def was_written_over(path: Path, content: str) -> bool:
     """Whether a file holds other content than the SHA-256 that was taken of it; not if it cannot be read."""
     now = _of_bytes(path)
     return now is not None and now != content
+
+
+def why_folder_is_away(path: Path) -> str | None:
+    """Why a file is not there together with its whole folder; none where it is, or is gone alone.
+
+    An empty folder is one where a disk should be mounted, or that another program empties.
+    """
+    if os.path.exists(path):  # noqa: PTH110 Path's own raises where the folder may not be entered
+        return None
+    host = socket.gethostname()
+    try:
+        with os.scandir(path.parent) as others:
+            if next(others, None) is not None:
+                return None
+    except FileNotFoundError:
+        return f"its folder {path.parent} is not there on {host}"
+    except OSError as error:
+        return f"its folder {path.parent} cannot be read on {host}: {error.strerror or error}"
+    return f"its folder {path.parent} is empty on {host}"
 
 
 def _of_bytes(path: Path) -> str | None:

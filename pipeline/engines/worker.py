@@ -19,7 +19,7 @@ from core.database.store_errors import StoreAway, StoreCannotHold, StoreError
 from core.database.tables import Observation
 from core.frames import queue, references
 from core.frames.commit import CommitResult, commit_frame
-from core.frames.content import was_written_over
+from core.frames.content import was_written_over, why_folder_is_away
 from core.frames.forced import newest_object, objects_of
 from core.frames.injected import draw_of
 from core.frames.observations import REFUSED, REPLACED, register
@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 LOST = "lost"  # no state of the store's: another worker has the frame now
 RENEWALS = 3  # within the length of one lease
+AWAY_S = 86400.0  # so long from when it was registered a frame whose folder is away is no failed one
 WRITTEN_OVER = "its file holds other content than when it was registered: `astrid ingest` takes that"
 
 
@@ -141,6 +142,7 @@ class Worker:
                 outcome = self._told_of_reading(lease.observation, outcome)
                 if outcome.state == "failed":
                     heed()  # the frame did not break, somebody broke it off
+                    outcome = _away(lease.observation) or outcome
                 state, reason = self._patiently(lambda: self._commit(lease, outcome))
         except KeyboardInterrupt:
             with suppress(StoreAway):  # its lease ends by itself
@@ -220,7 +222,7 @@ class Worker:
 
     def _told_of_reading(self, observation: Observation, outcome: FrameOutcome) -> FrameOutcome:
         """What became of a frame, and whether ingest had read its header otherwise than it is read now."""
-        if outcome.state in {"failed", ObservationState.DROPPED} or observation.width is None:
+        if outcome.state in {"away", "failed", ObservationState.DROPPED} or observation.width is None:
             return outcome
         said = read_otherwise(observation, self.settings)
         if said is None:
@@ -279,3 +281,12 @@ class Worker:
         finally:
             finished.set()
             thread.join()
+
+
+def _away(observation: Observation) -> FrameOutcome | None:
+    """What becomes of a frame that failed as its folder is not there now; none where it is."""
+    why = why_folder_is_away(Path(observation.path))
+    if why is None:
+        return None
+    waits = time.time() - observation.created_at < AWAY_S
+    return FrameOutcome("away" if waits else "failed", why)

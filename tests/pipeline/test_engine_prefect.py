@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -178,7 +179,7 @@ def test_an_operator_reads_of_each_frame_what_became_of_it(
     tasks = tasks_of(server, run)
     shown = safe_text(HOSTILE)
     assert set(tasks) == {frame.frame for frame in good} | {shown}
-    assert tasks[shown] == ("Queued", "there is no such file")
+    assert tasks[shown] == ("Queued", f"its folder /nowhere is not there on {socket.gethostname()}")
     assert {tasks[frame.frame][0] for frame in good} == {"Done"}
     (report,) = asked(
         server, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run.flow_run_id]}}}

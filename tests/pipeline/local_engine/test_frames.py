@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -22,6 +23,7 @@ from core.database.store import Store, open_store
 from core.database.store_errors import StoreAway, StoreMissing
 from core.database.tables import Candidate, Difference, Observation, Run, StageRun
 from core.frames import queue, references
+from core.frames.commit import LONGEST_LOOK_S
 from core.frames.observations import register
 from core.frames.outcome import FrameOutcome
 from core.operations import runs
@@ -31,7 +33,7 @@ from core.settings_sections import QueueSettings
 from pipeline.energy.meter import EnergyMeter
 from pipeline.energy.readings import Counter
 from pipeline.engines.local import RunSummary, run
-from pipeline.engines.worker import LOST, FrameEvent
+from pipeline.engines.worker import AWAY_S, LOST, FrameEvent
 from pipeline.intake.ingest import examine
 from tests.chaos.processes import eventually
 from tests.pipeline.local_engine.night import FRAMES, Night, last_run, nothing, rows, states
@@ -176,6 +178,48 @@ def test_a_failing_frame_is_tried_again_later_and_holds_nothing_up(
         row.not_before = 0.0
     assert run(quick).counts == {"quarantined": 1}
     assert rows(store)[1].reason == "psf: ValueError: x"
+
+
+def test_a_frame_whose_folder_is_away_waits_for_it_untried(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    """As where a disk is not mounted for an hour, or on this one of several machines."""
+    away = tmp_path / "away" / "a.fits"
+    queue.drop(store, [row.id or 0 for row in rows(store)[1:]])
+    with store.write() as session:
+        session.get(Observation, rows(store)[0].id).path = str(away)
+    quick = settings.model_copy(update={"queue": QueueSettings(retry_s=0.0, attempts=1)})
+
+    def look() -> tuple[str, int, str | None]:
+        with store.write() as session:
+            session.get(Observation, rows(store)[0].id).not_before = 0.0
+        run(quick)
+        row = rows(store)[0]
+        return row.state, row.attempts, row.reason
+
+    state, attempts, reason = look()
+    assert (state, attempts) == ("queued", 0)
+    assert (reason or "").startswith(f"its folder {away.parent} is not there on ")
+    with store.write() as session:
+        row = session.get(Observation, rows(store)[0].id)
+        row.created_at -= 3600.0
+    assert look()[:2] == ("queued", 0)
+    assert rows(store)[0].not_before - time.time() == pytest.approx(LONGEST_LOOK_S, abs=60)
+    away.parent.mkdir()
+    assert (look()[2] or "").startswith(f"its folder {away.parent} is empty on ")
+    (away.parent / "others").touch()
+    assert look() == ("quarantined", 1, "there is no such file")  # this one alone is gone: it was tried
+
+
+def test_a_folder_that_never_comes_back_is_a_failure_in_the_end(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    queue.drop(store, [row.id or 0 for row in rows(store)[1:]])
+    with store.write() as session:
+        row = session.get(Observation, rows(store)[0].id)
+        row.path, row.created_at = str(tmp_path / "away" / "a.fits"), time.time() - AWAY_S - 1.0
+    quick = settings.model_copy(update={"queue": QueueSettings(retry_s=0.0, attempts=1)})
+    assert run(quick).counts == {"quarantined": 1}
 
 
 def test_what_the_store_refuses_is_the_frames_failure(
