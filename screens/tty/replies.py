@@ -135,8 +135,8 @@ class ReplyFilter:
             return rest[cut_off.end() :]
         if rest[1] not in _ONE_KEY:
             # In one piece, as a line that lags or tmux sends them: Textual would make one key of both, which
-            # is none of ours.
-            key, length = _ESCAPE_KEY, 1
+            # is none of ours. A letter may have come with Alt as well, and then is no verdict.
+            key, length = _ESCAPE_KEY, 2 if rest[1].isalpha() else 1
         else:
             key, length = rest[:2], 2
         passed.append(key)
