@@ -170,6 +170,7 @@ def gather(settings: Settings, store: Store | None = None, *, over_network: bool
     found = _store(settings, store)
     running = [run for run in found.running if run.host == host]
     now = time.time()
+    store_now = now + (found.clock_ahead_s or 0.0)
     return Facts(
         now=now,
         host=host,
@@ -180,7 +181,7 @@ def gather(settings: Settings, store: Store | None = None, *, over_network: bool
         site=settings.site.position or None,
         prefect=prefect_server.look(settings) if over_network else None,
         gone_runs=frozenset(
-            run.id or 0 for run in running if is_gone(run.pid, run.process, now - run.heartbeat_at)
+            run.id or 0 for run in running if is_gone(run.pid, run.process, store_now - run.heartbeat_at)
         ),
         damaged_models=tuple(_damaged(settings.home, found.used)),
     )

@@ -11,13 +11,15 @@ import json
 import math
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import AstridError
-from core.operations.processes import is_alive
+from core.operations.processes import is_gone
 
 FACTS = "training.json"
 CURVE = "curve.jsonl"
@@ -128,10 +130,18 @@ def read(folder: Path) -> Training | None:
     if (
         training.state == RUNNING
         and training.host == os.uname().nodename
-        and not is_alive(training.pid, training.mark)
+        and is_gone(training.pid, training.mark, _silent_s(training))
     ):
         training = _lost(training)
     return replace(training, registry=_registry(training))
+
+
+def _silent_s(training: Training) -> float:
+    """How long ago it wrote something."""
+    written = [training.started_at]
+    with suppress(OSError):
+        written += [each.stat().st_mtime for each in training.folder.iterdir()]
+    return time.time() - max(written)
 
 
 def curve(training: Training) -> dict[str, list[tuple[float, float]]]:

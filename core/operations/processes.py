@@ -14,7 +14,7 @@ from pathlib import Path
 PROC = Path("/proc")
 BEGINNING = 0xEFFFFFFC  # the kernel's number of the namespace that is no container's
 QUIET_S = 180.0  # whoever speaks once a minute, and lives, was heard of since
-_WORLD = re.compile(r"(?P<boot>[0-9a-f-]{36}):[0-9]+(?P<container>:[0-9]+)?")
+_WORLD = re.compile(r"(?P<boot>[0-9a-f-]{36}):(?P<tick>[0-9]+)(?P<container>:[0-9]+)?")
 
 
 def spawn(
@@ -75,12 +75,19 @@ def is_alive(pid: int, mark: str | None = None) -> bool:
     except PermissionError:
         return True  # somebody else's, which may be hidden from us: only its silence tells
     found = mark_of(pid)
-    return found is not None and mark in {None, found}
+    return found is not None and (mark is None or _is_same(mark, found))
 
 
 def is_surely_alive(pid: int, mark: str | None) -> bool:
     """Whether the process of a mark is seen to live: not where it is hidden, nor where there is no mark."""
-    return mark is not None and mark_of(pid) == mark
+    found = mark_of(pid)
+    return mark is not None and found is not None and _is_same(mark, found)
+
+
+def _is_same(mark: str, found: str) -> bool:
+    """Whether a mark is the one that was found; earlier versions wrote none of containers."""
+    whole = _WORLD.fullmatch(found)
+    return mark in {found, f"{whole['boot']}:{whole['tick']}" if whole else found}
 
 
 def is_elsewhere(mark: str | None, silent_s: float) -> bool:
@@ -94,10 +101,10 @@ def is_elsewhere(mark: str | None, silent_s: float) -> bool:
         what a container of this name last said long ago, of one that is begun anew.
     """
     theirs, ours = _WORLD.fullmatch(mark or ""), _WORLD.fullmatch(mark_of(os.getpid()) or "")
-    if theirs is None or ours is None or theirs.groups() == ours.groups():
+    if theirs is None or ours is None:
         return False
     if theirs["boot"] == ours["boot"]:
-        return silent_s < QUIET_S
+        return theirs["container"] != ours["container"] and silent_s < QUIET_S
     return silent_s < time.clock_gettime(time.CLOCK_BOOTTIME)
 
 

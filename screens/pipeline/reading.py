@@ -17,7 +17,7 @@ from core.operations.crew import Worker, crew
 from core.operations.launch import StartedRun, log_path, start_run
 from core.operations.logs import tail
 from core.operations.night import Night, newest_night
-from core.operations.processes import is_alive
+from core.operations.processes import is_gone
 from core.operations.stage_times import Pace, StageTimes, pace, recent_stages, stage_times, time_left_s
 from core.settings import Settings
 from core.vocabulary import ObservationState
@@ -31,7 +31,7 @@ LOG_LINES = 400
 class RunFacts:
     """One run. Times are Unix seconds, `reason` is text that may come from outside.
 
-    `is_gone` where it ran on this host and its process is no more, which it could not say itself.
+    `is_gone` where its process, of this host, is known to be no more, which it could not say itself.
     """
 
     run_id: int
@@ -93,7 +93,9 @@ def read(run_id: int | None, settings: Settings, store: Store) -> Answer:
     ------
     AstridError
     """
-    rows = tuple(_facts(row) for row in runs.newest(store, limit=RUNS))
+    with store.read() as session:
+        now = store.now(session)
+    rows = tuple(_facts(row, now) for row in runs.newest(store, limit=RUNS))
     run = next((row for row in rows if row.run_id == run_id), rows[0] if rows else None)
     stages = recent_stages(store, run.run_id if run else None)
     at_work = [row for row in rows if row.is_at_work]
@@ -153,7 +155,7 @@ def _log(run: RunFacts | None, settings: Settings) -> tuple[tuple[str, ...], str
         return (f"{file} cannot be read: {error.strerror}",), file.name
 
 
-def _facts(row: Run) -> RunFacts:
+def _facts(row: Run, now: float) -> RunFacts:
     return RunFacts(
         row.id or 0,
         row.engine,
@@ -165,5 +167,7 @@ def _facts(row: Run) -> RunFacts:
         row.ended_at,
         row.counts,
         row.reason,
-        row.state == "running" and row.host == socket.gethostname() and not is_alive(row.pid, row.process),
+        row.state == "running"
+        and row.host == socket.gethostname()
+        and is_gone(row.pid, row.process, now - row.heartbeat_at),
     )

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from core.operations import processes
-from core.operations.processes import is_alive, is_elsewhere, is_gone, mark_of, spawn
+from core.operations.processes import is_alive, is_elsewhere, is_gone, is_surely_alive, mark_of, spawn
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -142,6 +142,15 @@ def test_what_another_container_of_the_same_name_did_lately_is_not_gone():
     assert is_gone(
         pid, f"{boot}:0{''.join(f':{each}' for each in container)}", 1.0
     )  # of this very one, but another process
+
+
+@pytest.mark.skipif(not processes.PROC.exists(), reason="only on Linux there are containers")
+def test_a_mark_that_an_earlier_version_wrote_in_a_container_is_of_the_same_process(monkeypatch):
+    boot, tick, *_ = (mark_of(os.getpid()) or "").split(":")
+    monkeypatch.setattr(processes, "mark_of", lambda _: f"{boot}:{tick}:4026539999")
+    assert is_alive(os.getpid(), f"{boot}:{tick}")
+    assert is_surely_alive(os.getpid(), f"{boot}:{tick}")
+    assert not is_alive(os.getpid(), f"{boot}:{tick}0")
 
 
 @pytest.mark.skipif(not processes.PROC.exists(), reason="only on Linux there are containers")
