@@ -201,12 +201,19 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         if before.strip():
             self.say(question, Tone.DIM)
 
+        asked = self.notice
+
         def forgotten() -> None:
             if self.notice is not said:
                 self.unsay()
 
+        def answered(line: str) -> None:
+            if self.notice is asked and asked is not said:
+                self.unsay()
+            submit(line)
+
         self.prompt.ask(
-            question, before, submit, complete=complete, hint=self._show_completions, forgotten=forgotten
+            question, before, answered, complete=complete, hint=self._show_completions, forgotten=forgotten
         )
 
     def ask_filter(self) -> None:

@@ -58,14 +58,12 @@ class Confirm(ModalScreen[bool | None]):
         if self._nothing:
             return (span(f" nothing is done, enter or esc goes back: {self._nothing}", Tone.WARN, 300),)
         asked = (
-            (span(" enter", Tone.KEY),)
+            (span("enter", Tone.KEY),)
             if self._is_light
-            else (
-                span(f" {'that is another word: ' * self._is_another}type ", Tone.WARN),
-                span(self._word, Tone.KEY),
-            )
+            else (span("type ", Tone.WARN), span(self._word, Tone.KEY))
         )
         return (
+            span(f" {'that is another word: ' * self._is_another}", Tone.WARN),
             *asked,
             span(f" to do it, esc not to: {self._question or 'counting …'}", Tone.WARN, 300),
         )
@@ -104,6 +102,8 @@ class Confirm(ModalScreen[bool | None]):
         if self._question is None or not (is_yes or text in _NO):
             # Who types the word once more, or presses enter before it, would judge by its letters.
             self._is_another = text not in ("", self._word)
+            if self._is_another:
+                self.query_one(Prompt).value = ""
             self.on_resize()
             self.app.bell()
             return

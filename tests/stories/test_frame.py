@@ -252,9 +252,13 @@ async def test_what_cannot_be_undone_asks_for_a_word(night, tmp_path):
         await vera.pilot.press(*"dorp", "enter")
         await vera.until(lambda: "that is another word: type drop to do it" in vera.text)
         assert isinstance(vera.app.screen, Confirm)
+        await vera.pilot.press(*"drop", "enter")  # behind nothing that was typed before
+        await vera.until(lambda: done == [1, 1])
+        vera.app.confirm("drop 12 frames", "drop", lambda: done.append(1))
+        await vera.until(lambda: isinstance(vera.app.screen, Confirm))
         await vera.pilot.press("escape")
         await vera.until(lambda: "not done" in vera.text)
-        assert done == [1]
+        assert done == [1, 1]
 
 
 @pytest.mark.usefixtures("soon_seen")

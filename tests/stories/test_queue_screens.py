@@ -301,6 +301,18 @@ async def test_a_question_whose_line_is_filled_in_is_told_all_the_same(night, tm
         assert asked not in vera.text
 
 
+async def test_a_question_is_told_no_longer_once_it_was_answered(night, tmp_path):
+    _store, url, _ids = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        for words in ("state:queued", " -frame:x"):
+            await keys(vera, "slash")
+            await vera.typed(words)
+            await vera.settled()
+        await sees(vera, "-frame:x")
+        assert "such as" not in vera.text
+
+
 async def test_no_end_is_promised_of_a_run_whose_process_was_killed(night, tmp_path):
     store, url, _ids = night
     async with console(url, tmp_path) as vera:
