@@ -228,7 +228,7 @@ def _meaning(term: Term) -> str:  # noqa: PLR0911, PLR0912 one for each kind
             return "from our own frames" if survey == OWN else f"from alerts of {survey or 'any survey'}"
         case InZone(zone, limits):
             low, high = bounds(zone, limits)
-            ends = (f"from {low:g}" if low else "", f"below {high:g}" if high else "")
+            ends = (f"from {low:g}" if low else "", "" if high is None else f"below {high:g}")
             unscored = ", or scored by no model" if zone is Zone.HUMAN else ""
             return f"score {' '.join(end for end in ends if end)}{unscored}"
         case OnLine(kind):

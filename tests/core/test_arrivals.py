@@ -78,6 +78,8 @@ def test_the_fields_of_an_ensemble_of_ones_own_only_narrow_the_zones(store):
     use_ensemble(store, "b", fast_above=1.0, reject_below=0.0)  # no score was known to be so sure
     with store.read() as db:
         assert limits_in_use(db) == Limits(0.0, 1.0)
+    known = saved_filters.offered(store, reviewer="ann")
+    assert explained("zone:reject", known) == "score below 0"
     for digest, wrong in zip("cdef", (None, "0.999", float("nan"), True), strict=True):
         use_ensemble(store, digest, fast_above=wrong, reject_below=wrong)
         with store.read() as db:
