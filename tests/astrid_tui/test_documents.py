@@ -64,10 +64,15 @@ def test_commands_that_are_told_are_there_with_their_options(document: Path) -> 
 
 
 def test_usage_names_what_is_given_in_capitals_and_brackets_it_once() -> None:
-    def usages(command: typer.core.TyperCommand | typer.core.TyperGroup, name: str) -> Iterator[str]:
-        yield command.get_usage(typer.Context(command, info_name=name))
+    def usages(
+        command: typer.core.TyperCommand | typer.core.TyperGroup,
+        name: str,
+        parent: typer.Context | None = None,
+    ) -> Iterator[str]:
+        context = typer.Context(command, parent=parent, info_name=name, **command.context_settings)
+        yield command.get_usage(context)
         for word, each in getattr(command, "commands", {}).items():
-            yield from usages(each, f"{name} {word}")
+            yield from usages(each, word, context)
 
     for usage in usages(typer.main.get_command(app), "astrid"):
         assert re.search(r"\[\[|[\[{][a-z]", usage) is None, usage

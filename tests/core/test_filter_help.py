@@ -210,7 +210,7 @@ def test_a_filter_is_kept_by_its_name_for_its_reviewer_alone(store):
     save(store, reviewer="ada", name="either", expression="mag>20 or snr>5")
     assert expanded(store, "filter:r @either", reviewer="ada") == "filter:r (mag>20 or snr>5)"
     forget(store, reviewer="ada", name="either")
-    with pytest.raises(SavedFilterError, match=r"'bright' \(character 7\): faint"):
+    with pytest.raises(SavedFilterError, match=r"'bright' \(character 7\); there are: faint"):
         expanded(store, "mag<2 @bright", reviewer="ada")
     forget(store, reviewer="ada", name="faint")
     assert saved(store, reviewer="ada") == []
