@@ -66,3 +66,48 @@ def test_a_polynomial_that_holds_no_numbers_is_no_wcs():
     made["WAT1_001"] = 'wtype=tnx axtype=ra lngcor = "3. 4. four 2. "'
     with pytest.raises(ValueError, match="four"):
         read(made)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        f"3. 2. 2. 2. -0.15 0.15 -0.15 0.15 {'1.5 ' * 400}",  # wcslib would write beyond its memory
+        f"3. 1e300 4. 2. -0.15 0.15 -0.15 0.15 {'0. ' * 10}",
+        f"3. 4. 4. 2. -0.15 0.15 -0.15 0.15 {'0. ' * 9}",
+        f"7. 4. 4. 2. -0.15 0.15 -0.15 0.15 {'0. ' * 10}",
+        f"3. 4. 4. 5. -0.15 0.15 -0.15 0.15 {'0. ' * 10}",
+        f"3. 4. 4. 2. 0. 0. -0.15 0.15 {'0. ' * 10}",
+        f"3. 4. 4. 2. -0.15 0.15 -0.15 nan {'0. ' * 10}",
+        "3. 4.",
+    ],
+)
+def test_a_polynomial_whose_numbers_are_not_those_of_its_orders_is_no_wcs(numbers):
+    made = distorted("TNX", 0.0)
+    made["WAT1_001"] = f'wtype=tnx axtype=ra lngcor = "{numbers}"'
+    with pytest.raises(ValueError, match="a polynomial of its WAT cards"):
+        read(made)
+
+
+@pytest.mark.parametrize(("cross", "count"), [("0.", 7), ("1.", 16), ("2.", 10)])
+def test_mixed_terms_are_none_or_all_or_half(cross, count):
+    made = distorted("TNX", 0.0)
+    for axis, name in ((1, "lng"), (2, "lat")):
+        for word in [word for word in made if word.startswith(f"WAT{axis}")]:
+            del made[word]
+        text = f'wtype=tnx {name}cor = "3. 4. 4. {cross} -0.15 0.15 -0.15 0.15 {"0. " * count}"'
+        made[f"WAT{axis}_001"], made[f"WAT{axis}_002"] = text[:68], text[68:]
+    wcs, said = read(made)
+    assert said is None
+    assert wcs is not None
+    assert np.allclose(wcs.all_pix2world(CORNERS, 0), WCS(header()).wcs_pix2world(CORNERS, 0), atol=1e-9)
+
+
+def test_cards_that_stand_there_twice_count_once():
+    made = distorted("TNX", 0.0)
+    wanted = read(made)[0]
+    for card in [card for card in made.cards if card.keyword.startswith("WAT1")]:
+        made.append(fits.Card(card.keyword, card.value))
+    found = read(made)[0]
+    assert wanted is not None
+    assert found is not None
+    assert (found.all_pix2world(CORNERS, 0) == wanted.all_pix2world(CORNERS, 0)).all()
