@@ -30,6 +30,7 @@ class Calibrator:
     shape: tuple[int, int]  # height and width of the file's array
     content: str  # SHA-256 of its file, with its extension where there are several
     read: Callable[[], RawFrame]
+    is_part: bool = False  # cut out of a larger one
 
     @property
     def exposures(self) -> int:
@@ -51,7 +52,12 @@ class Choice:
 
 
 def choose(
-    calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[int, int], longitude: float = 0.0
+    calibrators: Sequence[Calibrator],
+    exposure: Exposure,
+    shape: tuple[int, int],
+    longitude: float = 0.0,
+    *,
+    has_overscan: bool = False,
 ) -> Choice:
     """The calibration frames that serve a science frame.
 
@@ -71,12 +77,15 @@ def choose(
         Height and width of its array in its file.
     longitude : float
         Of the site, degrees east: a night there is from its noon to its noon.
+    has_overscan : bool
+        It is known to have one: then nothing is cut out for it, for its size is not that of what was lit.
     """
     others = [one for one in calibrators if one.exposure.instrument == exposure.instrument]
     alike = [one for one in others if one.shape == shape]
     own = {one.exposure.kind for one in alike if _serves(one, exposure)}
     larger = (one for one in others if one.exposure.kind not in own and one.shape != shape)
-    alike += [part for one in larger if (part := cut_out(one, exposure, shape)) is not None]
+    if not has_overscan:
+        alike += [part for one in larger if (part := cut_out(one, exposure, shape)) is not None]
     chosen: list[Calibrator] = []
     if others:
         notes = [] if alike else [_of_other_sizes(others, shape)]

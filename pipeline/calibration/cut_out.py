@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.calibration.overscan import trim
+from pipeline.calibration.scaled import SCALED, is_scaled
 from pipeline.files.readout import WINDOW
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
@@ -53,6 +54,7 @@ def cut_out(calibrator: Calibrator, exposure: Exposure, shape: tuple[int, int]) 
         shape=shape,
         content=f"{calibrator.content} from {x}, {y} on, {width} x {height}",
         read=partial(_read, calibrator, x, y, shape),
+        is_part=True,
     )
 
 
@@ -68,9 +70,12 @@ def _read(calibrator: Calibrator, x: int, y: int, shape: tuple[int, int]) -> Raw
     Raises
     ------
     FrameRefused
-        It cannot be read, or its overscan is what it would hold the part by.
+        It cannot be read, is scaled, or its overscan is what it would hold the part by.
     """
-    raw = trim(calibrator.read()).raw
+    whole = calibrator.read()
+    if is_scaled(whole):  # which the part alone cannot tell: its brightest pixel may lie elsewhere
+        raise FrameRefused(SCALED)
+    raw = trim(whole).raw
     part = np.s_[y : y + shape[0], x : x + shape[1]]
     if raw.data[part].shape != shape:
         height, width = raw.data.shape

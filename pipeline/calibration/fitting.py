@@ -16,11 +16,10 @@ from core.text import counted
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator
 from pipeline.calibration.overscan import Section, remaining
-from pipeline.files.readout import combined_of
+from pipeline.calibration.scaled import SCALED, is_scaled
 from pipeline.frame import FrameRefused, RawFrame
 
 MOST_NAMED = 5  # files in a sentence
-SCALED = "scaled to 1; save it in the camera's own numbers, as 16 or 32 bit integers, and ingest it again"
 
 
 class Unfit(FrameRefused):
@@ -62,7 +61,7 @@ def same_part(calibrators: Iterable[Calibrator], part: Section | None) -> tuple[
                 raw = one.read()
             except FrameRefused as refused:
                 raise Unfit(str(refused)) from refused
-            if is_scaled(raw):
+            if not one.is_part and is_scaled(raw):
                 raise Unfit(SCALED)
             found = _part(raw)
             if not wanted:
@@ -103,7 +102,7 @@ def fitting(calibrators: Sequence[Calibrator], part: Section | None) -> Fitting:
             useless[one.content] = str(refused)
             unread.append(one.content)
             continue
-        if is_scaled(raw):
+        if not one.is_part and is_scaled(raw):
             useless[one.content] = SCALED
         else:
             parts[one.content] = _part(raw)
@@ -123,13 +122,6 @@ def fitting(calibrators: Sequence[Calibrator], part: Section | None) -> Fitting:
             group = [one for one in calibrators if parts.get(one.content) == odd]
             notes.append(_of_other_part(group, odd, f"{others} {usual}"))
     return Fitting(kept, (*notes, *(f"no {kind} is left" for kind in without)), tuple(unread))
-
-
-def is_scaled(raw: RawFrame) -> bool:
-    """Whether it is a master bias or dark of other numbers than the camera's."""
-    if raw.exposure.kind is FrameKind.FLAT or combined_of(raw.header) == 1:
-        return False
-    return float(raw.data.max()) <= 1.0
 
 
 def none_of_use(calibrators: Sequence[Calibrator], one: Calibrator, reason: str) -> FrameRefused:

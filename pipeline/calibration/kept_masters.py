@@ -69,7 +69,8 @@ def masters_for(
     FrameRefused
         None of a kind that fits is of use, or they find no room.
     """
-    choice = choose(calibrators, exposure, shape, *settings.site.position[1:])
+    has_overscan = part is not None and part.size != shape[::-1]
+    choice = choose(calibrators, exposure, shape, *settings.site.position[1:], has_overscan=has_overscan)
     if not choice.calibrators:
         return Masters(notes=choice.notes) if choice.notes else None
     scaled, of_length = _contents(choice, part)

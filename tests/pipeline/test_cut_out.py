@@ -10,8 +10,9 @@ from core.settings import Settings
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, choose
 from pipeline.calibration.kept_masters import masters_for
+from pipeline.calibration.overscan import Section
 from pipeline.files.readout import readout_of
-from pipeline.frame import Exposure, RawFrame
+from pipeline.frame import Exposure, FrameRefused, RawFrame
 
 WHOLE, PART = (90, 120), (40, 50)
 X, Y = 30, 20
@@ -79,6 +80,29 @@ def test_frames_of_the_same_window_come_first_each_kind_by_itself():
 )
 def test_what_does_not_hold_the_part_serves_no_frame_of_it(whole, part):
     assert not choose(whole_chip(readout=whole), replace(SCIENCE, readout=part), PART).calibrators
+
+
+def test_for_a_frame_with_an_overscan_of_its_own_nothing_is_cut_out(tmp_path):
+    """Its size is not that of what was lit; it goes on without, and is told so."""
+    lit = Section(10, PART[1], 0, PART[0])
+    masters = masters_for(whole_chip(), SCIENCE, PART, Settings(home=tmp_path), lit)
+    assert masters is not None
+    assert masters.shape is None
+    assert masters.notes == (
+        "it is 50 x 40 pixels and its camera's calibration frames (2) 120 x 90: none is applied",
+    )
+
+
+@pytest.mark.parametrize(("hot", "is_of_use"), [(5000.0, True), (0.9, False)])
+def test_whether_a_master_is_scaled_is_asked_of_all_of_it(tmp_path, hot, is_of_use):
+    data = 0.3 * CHIP
+    data[0, 0] = hot
+    dark = calibrator(FrameKind.DARK, data, header={"NCOMBINE": 50})
+    if is_of_use:
+        assert masters_for([dark], SCIENCE, PART, Settings(home=tmp_path)).dark is not None
+    else:
+        with pytest.raises(FrameRefused, match="scaled to 1"):
+            masters_for([dark], SCIENCE, PART, Settings(home=tmp_path))
 
 
 def test_pixels_are_counted_from_where_the_overscan_ends(tmp_path):
