@@ -172,9 +172,13 @@ def _frames(found: Detections) -> list[_Frame]:
 def _pairs(found: Detections, frames: list[_Frame], settings: TrackletSettings) -> _Pairs:
     columns: list[tuple[Whole, Whole, Whole, Values]] = []
     tries = np.zeros(len(found))
+    centres = np.array([frame.centre for frame in frames]).reshape(-1, 3)
+    radii = np.array([frame.radius for frame in frames])
     for a, early in enumerate(frames):
         linked = set[float]()  # times: the chips of a mosaic are one exposure
-        for b in range(a + 1, len(frames)):
+        # No detection of farther ones is within both radii of one here: they are of another field.
+        apart = _arcsec(np.linalg.norm(centres[a + 1 :] - centres[a], axis=1))
+        for b in a + 1 + np.flatnonzero(apart <= 2.0 * (radii[a + 1 :] + radii[a])):
             hours = (frames[b].mjd - early.mjd) * 24.0
             is_another = frames[b].mjd not in linked
             if hours > settings.max_gap_hours or (is_another and len(linked) >= NEXT_FRAMES):
@@ -201,10 +205,13 @@ def _between(
 ) -> tuple[Whole, Whole, Values | None]:
     """Pairs of two frames, and for each how many pairs as near chance would make."""
     none = np.zeros(0, dtype=np.int64)
-    here = unit_vectors(found.ra[early.which], found.dec[early.which])
+    here = np.asarray(early.tree.data)
     reach = chord(settings.max_arcsec_hour * hours / ARCSEC)
-    if _arcsec(late.tree.query(here)[0]).min() > early.radius + late.radius:
+    nearest = late.tree.query(here)[0].min()
+    if _arcsec(nearest) > early.radius + late.radius:
         return none, none, None
+    if nearest > reach:
+        return none, none, np.zeros(0)
     crowd, _ = late.crowd(here)
     first, second, chance = [], [], []
     for i, near in enumerate(late.tree.query_ball_point(here, reach)):
