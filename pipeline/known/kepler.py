@@ -37,6 +37,7 @@ MASSES = 1.0 / np.array([EARTH_MASS, MOON_MASS, *RECIPROCAL_MASSES.values()])
 # Of the integration of what the planets add: at one au from the Sun and farther, nearer as periods go; and so
 # many days for an au from a planet.
 STEP_DAYS, STEP_DAYS_AN_AU, LEAST_STEP_DAYS = 4.0, 10.0, 0.02
+FINER = 8.0  # bodies whose steps differ by less are integrated together
 KEPLER_TOLERANCE, KEPLER_STEPS = 1e-12, 30
 LIGHT_ITERATIONS = 3
 
@@ -132,13 +133,18 @@ def displaced(orbits: Orbits, tt: float) -> tuple[Vectors, Vectors, Vectors]:
     """
     moved, speed = np.zeros((len(orbits), 3)), np.zeros((len(orbits), 3))
     for epoch in np.unique(orbits.epoch):
-        which = np.flatnonzero(orbits.epoch == epoch)
-        moved[which], speed[which] = _integrated(orbits.take(which), float(epoch), tt)
+        every = np.flatnonzero(orbits.epoch == epoch)
+        coarse, steps = _steps(orbits.take(every), float(epoch), tt)
+        # Few pass anything closely, and the others need not go as slowly.
+        finer = np.ceil(np.log(STEP_DAYS / steps.min(axis=0)) / np.log(FINER))
+        for level in np.unique(finer):
+            some = np.flatnonzero(finer == level)
+            nodes = _nodes(coarse, steps[:, some].min(axis=1))
+            moved[every[some]], speed[every[some]] = _integrated(orbits.take(every[some]), nodes)
     return moved, speed, _pull(orbits.states(tt)[0], moved, _planets(np.array([tt]))[0])
 
 
-def _integrated(orbits: Orbits, epoch: float, tt: float) -> tuple[Vectors, Vectors]:
-    nodes = _nodes(orbits, epoch, tt)
+def _integrated(orbits: Orbits, nodes: Values) -> tuple[Vectors, Vectors]:
     times = np.empty(2 * len(nodes) - 1)
     times[::2], times[1::2] = nodes, 0.5 * (nodes[1:] + nodes[:-1])
     planets = _planets(times)
@@ -157,22 +163,32 @@ def _integrated(orbits: Orbits, epoch: float, tt: float) -> tuple[Vectors, Vecto
     return place, speed
 
 
-def _nodes(orbits: Orbits, epoch: float, tt: float) -> Values:
-    """The times between which bodies are integrated: the closer one passes a planet or the Sun, the more."""
+def _steps(orbits: Orbits, epoch: float, tt: float) -> tuple[Values, Values]:
+    """Times of equal distance, and how long a step of each body may be between them: (between, bodies).
+
+    The closer one passes a planet or the Sun, the shorter.
+    """
     count = max(int(np.ceil(abs(tt - epoch) / STEP_DAYS)), 1)
     coarse: Values = np.linspace(epoch, tt, count + 1)
     # From the Sun, and from each planet.
     origins = np.concatenate([np.zeros((count + 1, 1, 3)), _planets(coarse)], axis=1)
-    apart = [orbits.states(time)[0][:, None] - there for time, there in zip(coarse, origins, strict=True)]
-    parts = []
+    apart = (orbits.states(time)[0][:, None] - there for time, there in zip(coarse, origins, strict=True))
+    steps = np.empty((count, len(orbits)))
     for number, (start, end) in enumerate(itertools.pairwise(apart)):
         way = end - start
         share = -np.sum(start * way, axis=-1) / np.maximum(np.sum(way**2, axis=-1), 1e-30)
         nearest = np.linalg.norm(start + np.clip(share, 0.0, 1.0)[..., None] * way, axis=-1)
-        sun, planet = nearest[:, 0].min(initial=np.inf), nearest[:, 1:].min(initial=np.inf)
-        step = max(min(STEP_DAYS * sun**1.5, STEP_DAYS_AN_AU * planet), LEAST_STEP_DAYS)
-        steps = max(int(np.ceil(abs(coarse[number + 1] - coarse[number]) / step)), 1)
-        parts.append(np.linspace(coarse[number], coarse[number + 1], steps + 1)[:-1])
+        longest = np.minimum(STEP_DAYS * nearest[:, 0] ** 1.5, STEP_DAYS_AN_AU * nearest[:, 1:].min(axis=1))
+        steps[number] = np.clip(longest, LEAST_STEP_DAYS, STEP_DAYS)
+    return coarse, steps
+
+
+def _nodes(coarse: Values, steps: Values) -> Values:
+    """The times between which bodies are integrated, by the longest steps between coarser ones."""
+    parts = []
+    for number, step in enumerate(steps):
+        count = max(int(np.ceil(abs(coarse[number + 1] - coarse[number]) / step)), 1)
+        parts.append(np.linspace(coarse[number], coarse[number + 1], count + 1)[:-1])
     return np.concatenate([*parts, coarse[-1:]])
 
 
