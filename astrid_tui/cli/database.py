@@ -38,12 +38,12 @@ def init(context: typer.Context, as_json: JsonOption = False) -> None:
 
     must_write(context)
     settings = settings_of(context)
-    if settings.home.is_file():
-        raise AstridError(
-            f"cannot write to {settings.home}: it is a file; name a folder by ASTRID_HOME, "
-            "or as home in the settings"
-        )
     with writing_to(settings.home):
+        if settings.home.is_file():
+            raise AstridError(
+                f"cannot write to {settings.home}: it is a file; name a folder by ASTRID_HOME, "
+                "or as home in the settings"
+            )
         settings.home.mkdir(parents=True, exist_ok=True)
     open_store(settings.store_url, create=True)
     if as_json:
@@ -51,8 +51,8 @@ def init(context: typer.Context, as_json: JsonOption = False) -> None:
         return
     print_text(f"AstrID is ready in {settings.home}; its store is {shown_url(settings.store_url)}")
     print_text(
-        "Next: astrid ingest CALIBRATION (if frames are raw), astrid reference build FOLDER or add FILE, "
-        "astrid ingest FOLDER, astrid run, astrid"
+        "Next: astrid ingest CALIBRATION (if frames are raw), astrid reference build FOLDER "
+        "(or astrid reference add FILE), astrid ingest FOLDER, astrid run, astrid"
     )
 
 

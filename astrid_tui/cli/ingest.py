@@ -46,8 +46,8 @@ def ingest(
     Alert packets of surveys (Avro, Parquet, tar and tar.gz of Avro) become candidates at once: ZTF, Rubin,
     ATLAS, WINTER, PGIR, DECam. What is already known changes nothing.
 
-    Exit codes: 3, some were refused; 1, nothing is there of what was named. A folder without any file to take
-    is told, and no failure.
+    Exit codes: 3, some were refused; 1, nothing is there of what was named, or may be read. A folder without
+    any file to take is told, and no failure.
     """
     from core.operations.logs import log_to_file
     from pipeline.intake.alerts import SUFFIXES
@@ -55,13 +55,13 @@ def ingest(
 
     settings, store = settings_of(context), store_of(context)
     log_to_file(settings)
-    absent = {path: why for path in paths if (why := _why_absent(path)) is not None}
-    records: list[Record] = [_left_out(path, why) for path, why in absent.items()]
+    unread = {path: why for path in paths if (why := _why_absent(path)) is not None}
     files = find_files(
-        (path for path in paths if path not in absent),
+        [path for path in paths if path not in unread],
         SUFFIXES,
-        lambda folder, why: records.append(_left_out(folder, why)),
+        lambda folder, why: unread.update({folder: why}),
     )
+    records: list[Record] = [_left_out(path, why) for path, why in unread.items()]
     with progress_bar("Ingesting", quiet=as_json) as report:
         records.extend(_taken(store, settings, files, report))
     if as_json:
@@ -74,7 +74,7 @@ def ingest(
         print_text(told or "No FITS files and no alert packets there.")
         _tell_alerts([record for record in records if "alerts" in record])
         print_reasons([(r["frame"], r["state"], r["reason"]) for r in records])
-    if records and len(records) == len(absent):
+    if all(path in unread for path in paths):
         raise typer.Exit(ExitCode.FAILED)
     if any(record["state"] in REFUSED or _refused_alerts(record) for record in records):
         raise typer.Exit(ExitCode.PARTIAL)
@@ -84,6 +84,7 @@ def _why_absent(path: Path) -> str | None:
     """Why nothing can be had of a path, which may be mistyped or barred; none where something is there."""
     try:
         path.lstat()
+        path.is_dir()  # what a link leads to may be barred as well
     except (FileNotFoundError, NotADirectoryError):
         return NOT_THERE
     except OSError as error:

@@ -253,7 +253,8 @@ def _version_by(engine: Engine) -> str | None:
             version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             return None if version is None else str(version)
     except (DatabaseError, InterfaceError) as error:
-        kind = StoreAway if place.get_backend_name() == "postgresql" else StoreUnreachable
+        is_server = place.get_backend_name() == "postgresql"
+        kind = StoreAway if is_server and may_pass(error) else StoreUnreachable
         raise kind(f"cannot reach the store {shown_url(place)}: {cause(error)}") from error
     except UnicodeDecodeError as error:  # of what SQLite quotes of a damaged file
         raise StoreUnreachable(f"cannot reach the store {shown_url(place)}: it is damaged") from error

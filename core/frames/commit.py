@@ -162,7 +162,7 @@ def _end_lease(
         # There is no count of looks: half of what a frame waited until now makes them as rare.
         waited = max(time.time() - lease.observation.created_at, 0.0)
         values["attempts"] = col(Observation.attempts) - 1
-        values["not_before"] = store.clock() + max(retry_s, min(waited / 2, LONGEST_LOOK_S))
+        values["not_before"] = store.clock() + min(max(retry_s, waited / 2), LONGEST_LOOK_S)
     elif state == ObservationState.QUEUED:
         values["not_before"] = store.clock() + retry_s * 2 ** (lease.attempt - 1)
     elif state == ObservationState.WAITING:

@@ -172,7 +172,7 @@ def _watch(facts: Facts, _: HealthSettings) -> Iterator[Check]:
                 f" if it is gone for good: `astrid watch --forget {quote(place)}`"
             )
         elif folder.problem is not None:
-            message = f"{folder.path} cannot be watched in full: {folder.problem}"
+            message = f"{folder.path} is not watched, or not in full: {folder.problem}"
         else:
             well += 1
             continue

@@ -173,7 +173,7 @@ class Worker:
 
     def _outcome(self, observation: Observation) -> FrameOutcome:
         if observation.width is None:
-            return self._read_anew(observation)
+            return _away(observation) or self._read_anew(observation)
         reference = references.choose(self.store, observation)
         if reference is None:
             return FrameOutcome("waiting", references.missing(self.store, observation))

@@ -30,6 +30,7 @@ SUFFIXES = tuple(
 
 
 OnUnread = Callable[[Path, str], None]
+OF_A_DISK = {"lost+found", "$RECYCLE.BIN", "System Volume Information"}  # of the system's, at the root of one
 
 
 def find_files(
@@ -37,8 +38,8 @@ def find_files(
 ) -> list[Path]:
     """The files to examine: each named file as it is, and from folders whatever is named like FITS.
 
-    Folders are searched to any depth, in the order of names; hidden ones are left out. Other `suffixes`
-    find other files.
+    Folders are searched to any depth, in the order of names; hidden ones are left out, and those that a disk
+    has for its system. Other `suffixes` find other files.
 
     Parameters
     ----------
@@ -56,7 +57,9 @@ def find_files(
             found[path] = None
             continue
         for folder, folders, names in os.walk(path, onerror=refused):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(
+                name for name in folders if not name.startswith(".") and name not in OF_A_DISK
+            )
             found.update(
                 (Path(folder) / name, None)
                 for name in sorted(names)

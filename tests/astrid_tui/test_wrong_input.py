@@ -212,6 +212,7 @@ def test_a_folder_that_ingest_cannot_list_is_told(astrid: Command, tmp_path: Pat
     assert (told["id"], told["state"]) == (None, "rejected")
     assert told["reason"] == "this folder cannot be read: Permission denied"
     assert told["file"].endswith("ccd2")
+    astrid.json("ingest", tmp_path / "night" / "ccd2", code=1)  # of what was named nothing could be read
 
 
 def test_a_reference_is_retired_by_its_number(astrid: Command, store: Store) -> None:

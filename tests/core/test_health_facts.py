@@ -181,8 +181,8 @@ def test_the_doctor_looks_for_the_device_that_subtractions_are_to_be_made_on(tmp
     begins = "subtract.device is 'cuda', and torch"
     assert said("cuda") == [("failed", f"{begins} finds no CUDA device: say 'cpu'")]
     monkeypatch.setitem(sys.modules, "torch", None)
-    how = "as by `pipx install --force '.[train]'` in its folder"
-    install = f"install AstrID with its extra 'train', {how}, or say 'cpu'"
+    how = "beside those that it has, as by `pipx install --force '.[train]'` in its folder"
+    install = f"install AstrID with its extra 'train' {how}, or say 'cpu'"
     assert said("cuda") == [("failed", f"{begins} is not installed: {install}")]
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

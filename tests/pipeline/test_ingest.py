@@ -255,10 +255,11 @@ def test_however_it_is_packed_an_exposure_has_the_same_pixels(tmp_path):
 
 
 def test_a_folder_that_cannot_be_listed_is_told_and_one_that_is_gone_is_not(tmp_path, barred):
-    for name in ("barred", "gone", "open"):
+    for name in ("barred", "gone", "open", "lost+found"):
         (tmp_path / name).mkdir()
     write(tmp_path / "open" / "a.fits")
     barred(tmp_path / "barred")
+    barred(tmp_path / "lost+found")  # of which every disk has one, for the system alone
     barred(tmp_path / "gone", FileNotFoundError)
     told = []
     assert find_files([tmp_path], on_unread=lambda *each: told.append(each)) == [tmp_path / "open" / "a.fits"]
