@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Of the ways to tell a window this alone counts pixels as they were read; a CCDSEC may be mirrored too.
 ORIGIN = f"{WINDOW} x", f"{WINDOW} y"
+FLIPS = "flips"
 
 
 def cut_out(calibrator: Calibrator, exposure: Exposure, shape: tuple[int, int]) -> Calibrator | None:
@@ -43,6 +44,8 @@ def cut_out(calibrator: Calibrator, exposure: Exposure, shape: tuple[int, int]) 
     steps = [_step(whole.get(name), part.get(name)) for name in ORIGIN]
     x, y = (-1 if step is None or step % 1 else int(step) for step in steps)
     height, width = shape
+    if FLIPS in whole or FLIPS in part:  # and the window is counted from before that
+        return None
     if min(x, y) < 0 or y + height > calibrator.shape[0] or x + width > calibrator.shape[1]:
         return None
     readout = tuple(

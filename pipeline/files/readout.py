@@ -22,6 +22,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "gain": ("GAIN", "CCDGAIN", "HIERARCH ESO DET OUT1 CONAD"),
     "offset": ("BLKLEVEL", "OFFSET"),
     "mode": ("READOUTM", "READMODE", "RDMODE", "HIERARCH ESO DET READ CLOCK", "HIERARCH ESO DET READ MODE"),
+    "flips": ("FLIPSTAT",),
     "temperature": ("CCD-TEMP", "CCDTEMP", "CCDATEMP", "DET-TEMP", "DETTEMP", "DET-TMP"),
 }
 # Two numbers in one card: "2 2", "2x2". Of a section those where it begins.

@@ -76,6 +76,7 @@ def test_frames_of_the_same_window_come_first_each_kind_by_itself():
         ((), readout(X, Y)),
         (readout(0, 0), ()),
         (readout(0, 0), readout(X + 0.5, Y)),
+        (readout(0, 0), (*readout(X, Y), ("flips", "Flip"))),
     ],
 )
 def test_what_does_not_hold_the_part_serves_no_frame_of_it(whole, part):
