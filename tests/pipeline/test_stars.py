@@ -56,6 +56,13 @@ def test_a_crowded_field_is_deblended():
     assert (distance < 1.0).mean() > 0.9
 
 
+def test_single_bad_pixels_keep_no_crowd_from_being_parted():
+    frame, _ = star_frame(SHAPE, n_stars=250, flux_range=(2e4, 3e5))
+    mask = frame.mask.copy()
+    mask[10::20, 10::20] = MaskPlane.COSMIC_RAY
+    assert len(find_stars(replace(frame, mask=mask))) > 0.95 * len(find_stars(frame)) > 150
+
+
 def test_masked_pixels_make_no_stars_and_tell_of_themselves():
     frame, _ = star_frame(SHAPE, n_stars=0, extra=GRID)
     data, mask = frame.data.copy(), frame.mask.copy()
