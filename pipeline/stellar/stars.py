@@ -23,6 +23,7 @@ MAX_STARS = 5000
 NEAR_SEEING = 0.8  # radius, in FWHM of the stars, within which hardly any has more than half its peak
 MOST_SATURATED = 0.1  # of a frame: a larger area is no star
 MOST_THRESHOLD = 100.0  # standard deviations
+MOST_SHINING = 0.3  # of a frame: where more is above the threshold, few stars are told apart
 BLIND_VARIANCE = 100.0  # of a blind pixel, times the usual: its neighbours say what it may hold
 # Saturated pixels still show where a star is; the others show nothing of the sky.
 BLIND = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.EDGE | MaskPlane.STREAK
@@ -162,7 +163,7 @@ def _too_large_for_a_star(mask: MaskImage) -> NDArray[np.bool_]:
 
 
 def _extract(signal: Image, variance: Image, blind: NDArray[np.bool_], threshold: float) -> NDArray[np.void]:
-    """SEP's objects; in fields too dense for its buffers, those above a higher threshold.
+    """SEP's objects; in fields too dense for its buffers, or to be parted, those above a higher threshold.
 
     SEP's own mask gives a pixel a threshold without bound, and one such pixel keeps all that touch, in a
     crowded field a quarter of the frame, from being parted into stars.
@@ -171,6 +172,9 @@ def _extract(signal: Image, variance: Image, blind: NDArray[np.bool_], threshold
         usual = np.float32(1.0 if blind.all() else np.median(variance[~blind]))
         signal = np.where(blind, np.float32(0.0), signal)
         variance = np.where(blind, np.float32(BLIND_VARIANCE) * usual, variance)
+    shine = np.where(blind, np.float32(0.0), signal / np.sqrt(variance))
+    while threshold <= MOST_THRESHOLD and np.count_nonzero(shine > threshold) > MOST_SHINING * shine.size:
+        threshold *= 2.0
     sep.set_extract_pixstack(max(300_000, signal.size // 4))
     sep.set_sub_object_limit(4096)
     while True:

@@ -114,8 +114,16 @@ def test_wider_ones_are_refused_with_their_width():
         estimate_psf(wide, find_stars(wide), 2)
 
 
-def test_a_crowd_that_looks_like_ever_wider_stars_is_refused_too():
-    """They look narrower at first; stamps would not hold what they are taken for in the end."""
+def test_a_crowd_that_touches_all_over_the_frame_shows_its_psf():
+    crowd, truth = star_frame((500, 500), 6, n_stars=6000, fwhm=3.3, noise_seed=1)
+    found = estimate_psf(crowd, find_stars(crowd), 1).at(250.0, 250.0).astype(float)
+    true = truth.psf.centred(250.0, 250.0, found.shape[0])
+    assert (found * true).sum() / (found**2).sum() == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_crowd_that_looks_like_ever_wider_stars_is_refused_too(monkeypatch):
+    """Not told apart they look narrower at first; stamps would not hold what they are taken for at last."""
+    monkeypatch.setattr("pipeline.stellar.stars.MOST_SHINING", 1.0)
     crowd, _ = star_frame((500, 500), 6, n_stars=6000, fwhm=3.3, noise_seed=1)
     with pytest.raises(FrameRefused, match=r"so close together that they look \d\d\.\d pixels wide; 20 is"):
         estimate_psf(crowd, find_stars(crowd), 1)

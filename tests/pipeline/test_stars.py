@@ -56,6 +56,14 @@ def test_a_crowded_field_is_deblended():
     assert (distance < 1.0).mean() > 0.9
 
 
+def test_stars_that_touch_all_over_the_frame_are_told_apart():
+    frame, truth = star_frame(SHAPE, n_stars=600, flux_range=(2e4, 3e5))
+    stars = find_stars(frame)
+    distance, _ = nearest(stars, truth)
+    assert np.count_nonzero(distance < 1.0) > 150
+    assert stellar_fwhm(stars) == pytest.approx(3.15, abs=0.1)
+
+
 def test_single_bad_pixels_keep_no_crowd_from_being_parted():
     frame, _ = star_frame(SHAPE, n_stars=250, flux_range=(2e4, 3e5))
     mask = frame.mask.copy()
