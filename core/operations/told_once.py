@@ -114,6 +114,7 @@ def _sentences(state: str, reason: str | None) -> Sequence[str] | None:
 
 
 def _joined(sentences: Sequence[str]) -> str | None:
-    if not sentences:
-        return None
-    return (" " if sentences[0].endswith(".") else "; ").join(sentences)
+    told = ""
+    for each in sentences:
+        told = f"{told}{' ' if told.endswith('.') else '; '}{each}" if told else each
+    return told or None

@@ -47,6 +47,18 @@ def test_sentences_of_ingest_are_told_apart_too():
     assert told.reasons == [None, None, "it is old"]
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Its dates are 9 days apart; DATE-OBS is believed. Its year is 1920.",
+        "its dates are 9 days apart; its year is 1920",
+    ],
+)
+def test_what_stays_is_joined_as_it_was(reason):
+    assert told_once(frames(reason)).reasons == [reason]
+    assert Heard().rest("f0.fits", "done", reason, 1) == reason
+
+
 @pytest.mark.parametrize("count", [1, MANY - 1])
 def test_what_is_said_of_few_stays_with_them(count):
     told = told_once(frames(*[f"{FLAT} {OWN}"] * count, None, None))
