@@ -92,6 +92,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
         "SATLEVEL",
         "MAXLIN",
         "SATURVAL",
+        "SATURATN",
         "SATUR_LEVEL",
         "FULLWELL",
         "HIERARCH CELL.SATURATION",

@@ -257,6 +257,11 @@ def test_read_noise_and_saturation_of_palomar_are_known():
     assert (found.read_noise, found.saturation, found.gain) == (10.2, 17000.0, 1.5)
 
 
+def test_saturation_of_the_liverpool_telescope_is_known():
+    found = exposure_of(Header({"SATURATN": 63438, "GAIN": 2.4, "READNOIS": 12.0, **DATE}), "x")
+    assert (found.saturation, found.gain, found.read_noise) == (63438.0, 2.4, 12.0)
+
+
 def test_a_header_stays_as_it_is_where_keywords_are_another_cameras():
     """It need not be copied for each of many chips that are told apart by it."""
     header = Header({"WHEEL2": "r"})
