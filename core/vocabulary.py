@@ -139,8 +139,9 @@ def labels_of(state: ReviewState) -> tuple[Label, ...]:
 
 # Of what a stage dropped: too bright to be measured, and new; hardly anything of a night is of more interest.
 NEW_SATURATED = "saturated, and faint in the reference"
-# Among a candidate's features, before a cut that would hold were it less significant.
+# Among a candidate's features, before a cut that would hold were it less significant, or before this.
 DOUBT = "doubt."
+BESIDE_MASKED = "flux beside masked pixels"
 
 
 class MaskPlane:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from core.text import significant
-from core.vocabulary import NEW_SATURATED
+from core.vocabulary import BESIDE_MASKED, NEW_SATURATED
 
 
 class Measured(NamedTuple):
@@ -15,7 +15,7 @@ class Measured(NamedTuple):
     unit: str = ""
 
 
-# By cause, as `pipeline.detection` and frames of earlier times call it.
+# By cause or doubt, as `pipeline.detection` and frames of earlier times call it.
 MEASURED: dict[str, Measured] = {
     "masked core": Measured("share of the fit's weight on masked pixels"),
     "edge": Measured("distance to the edge of the data", "FWHM"),
@@ -28,6 +28,9 @@ MEASURED: dict[str, Measured] = {
     "weak where its flux peaks": Measured("significance there", "σ"),
     "part of a streak": Measured("distance to the line of the streak", "px"),
     "saturated trail": Measured("its length", "px"),
+    BESIDE_MASKED: Measured(
+        "its middle may be masked, its flux then more; distance to the nearest masked pixel", "FWHM"
+    ),
     NEW_SATURATED: Measured("light in the reference over that in the frame"),
 }
 

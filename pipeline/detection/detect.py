@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from core.settings import Settings
-from core.vocabulary import DOUBT
+from core.vocabulary import BESIDE_MASKED, DOUBT
 from pipeline.detection import features
 from pipeline.detection.features import Places
 from pipeline.detection.forced import bilinear, interpolate
@@ -182,6 +182,7 @@ def judge(
     found = features.measure(places, difference, new, reference)
     error = np.hypot(position_width(difference.psf) / np.abs(places.snr), new.rms_px)
     flags = mask_flags(difference, places, difference.psf.fwhm)
+    unrefined = beside_masked(difference, places.x, places.y)
     weak = Cut("weak where its flux peaks", "significance", above=False, limit=least)
     cuts = (weak, *(cut for cut in CUTS if cut.cause not in spared))
     detections, dropped = [], []
@@ -201,6 +202,8 @@ def judge(
             )
             continue
         doubts = {f"{DOUBT}{cut.cause}": values[cut.feature] for cut in cuts if cut.doubts(values)}
+        if unrefined[i]:
+            doubts[f"{DOUBT}{BESIDE_MASKED}"] = values["mask_distance"]
         detections.append(
             Detection(
                 x=float(places.x[i]),
@@ -297,7 +300,7 @@ def locate(difference: Difference, x: Array, y: Array) -> Places:
 
     A peak beside a masked pixel stays on its own.
     """
-    free = np.all(features.stamps(difference.mask, x, y, 1, outside=1.0) == 0, axis=(1, 2))
+    free = ~beside_masked(difference, x, y)
     fine_x, fine_y = x, y
     for step in PARABOLA_STEPS_PX:
         here = interpolate(difference.flux, fine_x, fine_y)
@@ -308,6 +311,17 @@ def locate(difference: Difference, x: Array, y: Array) -> Places:
     flux = interpolate(difference.flux, fine_x, fine_y)
     flux_err = bilinear(difference.flux_err, fine_x, fine_y)
     return Places(fine_x, fine_y, flux / flux_err, flux, flux_err)
+
+
+def beside_masked(difference: Difference, x: Array, y: Array) -> NDArray[np.bool_]:
+    """Whether a masked pixel, or the end of the image, touches the pixel of each place.
+
+    A peak there may be the slope of a source whose middle is masked: its flux is then too low, by any amount.
+    """
+    beside: NDArray[np.bool_] = np.any(
+        features.stamps(difference.mask, x, y, 1, outside=1.0) != 0, axis=(1, 2)
+    )
+    return beside
 
 
 def apart(places: Places, distance: float, least: float) -> Places:

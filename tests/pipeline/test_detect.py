@@ -7,7 +7,7 @@ import pytest
 
 from core.places.cut_words import MEASURED
 from core.settings import Settings
-from core.vocabulary import DOUBT, MaskPlane
+from core.vocabulary import BESIDE_MASKED, DOUBT, MaskPlane
 from pipeline.detection.detect import (
     CUTS,
     SURE,
@@ -156,6 +156,21 @@ def test_bad_columns_drop_what_is_faint_but_only_cast_doubt_on_what_is_sure():
     assert 0.3 < one.features["masked_share"] < 0.5
 
 
+def test_a_source_whose_middle_is_masked_says_that_its_flux_is_doubtful():
+    new, reference, *_ = make_pair(new={"extra": [(160.0, 160.0, 3e3), (80.0, 240.0, 3e3)]})
+    mask = new.frame.mask.copy()
+    mask[:, 160] |= MaskPlane.BAD
+    new = replace(new, frame=replace(new.frame, mask=mask))
+    found, _ = detect(subtract(new, reference, SETTINGS), new, reference, SETTINGS)
+    whole = next(one for one in found if abs(one.x - 80.0) < 1.0)
+    halved = [one for one in found if abs(one.x - 160.0) < 6.0]
+    doubt = f"{DOUBT}{BESIDE_MASKED}"
+    assert doubt not in whole.features
+    assert halved
+    assert all(one.flux < 0.8 * whole.flux for one in halved)
+    assert [one.features[doubt] for one in halved] == [one.features["mask_distance"] for one in halved]
+
+
 def test_of_what_is_sure_a_mostly_masked_core_is_still_dropped():
     (cut,) = (cut for cut in CUTS if cut.cause == "masked core")
     found = {"masked_share": 0.6, "significance": 5.0 * SURE}
@@ -279,7 +294,8 @@ def test_every_cut_names_features_that_exist():
 def test_of_every_cause_it_can_be_told_what_was_measured():
     """`astrid why` has it from the store, where the numbers alone are."""
     weak = "weak where its flux peaks"
-    assert {*(cut.cause for cut in CUTS), weak, STREAK_CAUSE, SATURATED_CAUSE, TRAIL_CAUSE} == set(MEASURED)
+    others = {weak, BESIDE_MASKED, STREAK_CAUSE, SATURATED_CAUSE, TRAIL_CAUSE}
+    assert {*(cut.cause for cut in CUTS), *others} == set(MEASURED)
 
 
 def test_forced_flux_says_nothing_under_a_mask_or_outside():

@@ -9,6 +9,7 @@ import pytest
 
 from astrid_tui.cli.spoken import card_lines
 from core.review.cards import PastVerdict, read_card
+from core.vocabulary import BESIDE_MASKED, DOUBT
 from screens.lines import plain
 from screens.review.facts import detail_lines, fact_lines
 from screens.review.known import known_facts
@@ -132,6 +133,16 @@ def test_what_would_have_dropped_a_less_significant_one_is_on_the_card(store):
     told = "\n".join(plain(line) for line in detail_lines(kept, 120))
     assert "doubtful edge: distance to the edge of the data: 0.71 FWHM\n" in told
     assert "doubtful masked core: share of the fit's weight on masked pixels: 0.34\n" in told
+
+
+def test_that_the_middle_of_a_candidate_may_be_masked_is_on_the_card(store):
+    (sky_object,) = add_night(store, objects=1, epochs=1)
+    card = replace(read_card(store, sky_object), features={f"{DOUBT}{BESIDE_MASKED}": 0.31})
+    assert "doubtful flux beside masked pixels 0.31" in "\n".join(
+        plain(line) for line in fact_lines(card, 120, 20)
+    )
+    told = "\n".join(plain(line) for line in detail_lines(card, 120))
+    assert "its middle may be masked" in told
 
 
 @pytest.mark.parametrize(
