@@ -20,6 +20,11 @@ Values = NDArray[np.float64]
 
 FWHM_PER_SIGMA = 2.3548
 MAX_STARS = 5000
+# Few stars among many galaxies: their widths agree to `LOCUS`, and few sources are as much wider or narrower
+# as `BESIDE`. Hot pixels and cosmic rays agree as well, and are narrower than any star.
+LOCUS, BESIDE = 1.06, 1.2
+FEWEST, LEAST_SHARE, MOST_BESIDE = 15, 0.1, 0.3
+NARROWEST_PX, NARROWEST = 1.5, 0.4  # the second as a share of the commonest width
 NEAR_SEEING = 0.8  # radius, in FWHM of the stars, within which hardly any has more than half its peak
 MOST_SATURATED = 0.1  # of a frame: a larger area is no star
 MOST_THRESHOLD = 100.0  # standard deviations
@@ -72,7 +77,7 @@ def find_stars(frame: Frame, threshold: float = 3.0) -> Stars:
     seeing = max(float(np.median(isophotal[clean] if clean.any() else isophotal)), 1.2)
     x, y = _centroids(signal, blind, x, y, seeing)
     fwhm = _half_maximum_width(signal, x, y, seeing)
-    seeing = max(_mode(fwhm[clean]) if clean.any() else seeing, 1.2)
+    seeing = max(_stellar_mode(fwhm[clean]) if clean.any() else seeing, 1.2)
     x, y = _centroids(signal, blind, x, y, seeing)
 
     flux, flux_err, _ = sep.sum_circle(signal, x, y, 1.5 * seeing, var=frame.variance, mask=blind, subpix=5)
@@ -94,14 +99,10 @@ def find_stars(frame: Frame, threshold: float = 3.0) -> Stars:
 def stellar_fwhm(stars: Stars) -> float:
     """The seeing in pixels: the commonest width among well-measured sources; 0 if there are none.
 
-    Cosmic rays are narrower and galaxies wider than stars, so neither moves a mode.
+    Cosmic rays are narrower and galaxies wider than stars, so neither moves a mode; where galaxies are most,
+    it is the narrower one that many share and few are beside.
     """
-    good = (stars.flux > 20.0 * stars.flux_err) & (stars.mask == 0) & ((stars.flags & BROKEN_SHAPE) == 0)
-    if np.count_nonzero(good) < 5:
-        good = stars.mask == 0
-    if not good.any():
-        good = np.ones(len(stars), dtype=bool)
-    return _mode(stars.fwhm[good]) if len(stars) else 0.0
+    return _stellar_mode(_sound_widths(stars)) if len(stars) else 0.0
 
 
 def select_psf_stars(frame: Frame, stars: Stars, limit: int = 200) -> Stars:
@@ -125,7 +126,9 @@ def select_psf_stars(frame: Frame, stars: Stars, limit: int = 200) -> Stars:
     full = stars.peak + frame.background[row, column] > 0.85 * frame.saturation
     bright = stars.flux > 20.0 * stars.flux_err
     usable = inside & ~full & bright & (stars.mask == 0) & ((stars.flags & BROKEN_SHAPE) == 0)
-    usable &= (stars.fwhm > 0.6 * seeing) & (stars.fwhm < 1.6 * seeing)
+    # Among galaxies that outnumber them, stars are too few for what is clipped below.
+    widest = BESIDE if seeing < _mode(_sound_widths(stars)) else 1.6
+    usable &= (stars.fwhm > 0.6 * seeing) & (stars.fwhm < widest * seeing)
 
     shed = _neighbours_light(stars, seeing)
     alone = usable & (shed < 0.05)
@@ -238,6 +241,43 @@ def half_width(radius: Values, profiles: Values) -> Values:
     drop = np.where(high > low, high - low, 1.0)
     part = np.clip((high - 0.5 * profiles[:, 0]) / drop, 0.0, 1.0)
     return np.asarray(radius[first - 1] + part * (radius[first] - radius[first - 1]))
+
+
+def _sound_widths(stars: Stars) -> Values:
+    """The widths of well-measured sources, or of all there are."""
+    good = (stars.flux > 20.0 * stars.flux_err) & (stars.mask == 0) & ((stars.flags & BROKEN_SHAPE) == 0)
+    if np.count_nonzero(good) < 5:
+        good = stars.mask == 0
+    if not good.any():
+        good = np.ones(len(stars), dtype=bool)
+    return np.asarray(stars.fwhm[good])
+
+
+def _stellar_mode(widths: Values) -> float:
+    """The mode of widths; where that is of galaxies, the narrower one that stands alone.
+
+    Hardly anything is narrower than stars. Where much is, the mode is that of galaxies, which are of all
+    widths.
+    """
+    mode = _mode(widths)
+    ordered = np.sort(widths[np.isfinite(widths)])
+
+    def count(width: Values, low: float, high: float) -> NDArray[np.intp]:
+        first, last = (np.searchsorted(ordered, width * end) for end in (low, high))
+        return np.asarray(last - first)
+
+    at_mode = np.array([mode])
+    if count(at_mode, 1.0 / BESIDE, 1.0 / LOCUS) <= MOST_BESIDE * count(at_mode, 1.0 / LOCUS, LOCUS):
+        return mode
+    least = max(NARROWEST_PX, NARROWEST * mode)
+    narrower = ordered[(ordered > least) & (ordered < mode / BESIDE)]
+    alike = count(narrower, 1.0 / LOCUS, LOCUS)
+    others = np.maximum(count(narrower, 1.0 / BESIDE, 1.0 / LOCUS), count(narrower, LOCUS, BESIDE))
+    alone = (alike >= max(FEWEST, LEAST_SHARE * ordered.size)) & (others <= MOST_BESIDE * alike)
+    if not alone.any():
+        return mode
+    width = narrower[np.where(alone, alike, 0).argmax()]
+    return float(np.median(ordered[(ordered > width / LOCUS) & (ordered < width * LOCUS)]))
 
 
 def _mode(values: Values) -> float:

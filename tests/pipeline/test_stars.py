@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from core.vocabulary import MaskPlane
-from pipeline.frame import FrameRefused
+from pipeline.frame import FrameRefused, Stars
 from pipeline.stellar.stars import find_stars, half_width, select_psf_stars, stellar_fwhm
 from tests.pipeline.synthetic import star_frame
 
@@ -138,6 +138,34 @@ def test_seeing_is_that_of_stars_among_galaxies_and_cosmic_rays():
     distance, _ = cKDTree([(x, y) for x, y, _ in GRID]).query(np.column_stack([chosen.x, chosen.y]))
     assert len(chosen) >= 12
     assert distance.max() < 0.5
+
+
+def test_seeing_is_that_of_few_stars_among_galaxies_of_all_widths():
+    random = np.random.default_rng(5)
+    x, y = (25.0 + 34.0 * axis.ravel() for axis in np.mgrid[:15, :15])
+    widths = np.concatenate([random.normal(2.75, 0.08, 55), random.uniform(4.0, 8.5, 170)])
+    is_star = np.arange(len(x)) < 55
+    nothing, light = np.zeros(len(x)), np.full(len(x), 1e4)
+    whole = nothing.astype(int)
+    field = Stars(x, y, light, light / 100.0, light / 20.0, widths, nothing, whole, whole)
+    assert stellar_fwhm(field) == pytest.approx(2.75, abs=0.05)
+    assert stellar_fwhm(field.take(np.flatnonzero(~is_star))) > 4.0  # no stars, and none are made up
+    frame, _ = star_frame((530, 530), n_stars=0)
+    chosen = select_psf_stars(frame, field)
+    assert len(chosen) >= 45
+    assert chosen.fwhm.max() < 3.2
+
+
+@pytest.mark.parametrize("spread", [0.03, 0.1, 0.2])
+def test_where_stars_are_most_the_commonest_width_is_theirs_whatever_is_narrower(spread):
+    random = np.random.default_rng(6)
+    widths = np.concatenate(
+        [random.normal(3.0, 3.0 * spread, 80), random.uniform(1.2, 2.2, 20), np.full(20, 1.2)]
+    )
+    nothing, light = np.zeros(len(widths)), np.full(len(widths), 1e4)
+    whole = nothing.astype(int)
+    field = Stars(nothing, nothing, light, light / 100.0, light, widths, nothing, whole, whole)
+    assert stellar_fwhm(field) == pytest.approx(3.0, rel=0.2)
 
 
 def test_psf_stars_are_neither_blended_nor_full_nor_at_the_edge():
