@@ -217,7 +217,7 @@ def _under_mask(
     )
     for planes, whose in ((frame, "frame"), (reference, "reference")):
         if planes & MaskPlane.EDGE:
-            text = f"outside the {whose}'s own pixels, {deep}"
+            text = f"outside the {whose}'s own pixels or too near their edge, {deep}"
             return Fate.UNCOVERED, [Step("align", Fate.UNCOVERED, text, depth if free.any() else None, 0.0)]
     over = [
         f"{mask_words(planes)} in the {name}"

@@ -192,7 +192,7 @@ def test_where_the_data_end_the_place_is_not_covered(which, whose):
     masks[which] = edge
     story = tell(facts(place=(4.5, 50.0), scores=block_scores(None, *masks)))
     assert story.fate == Fate.UNCOVERED
-    assert f"outside the {whose}'s own pixels" in story.end.text
+    assert f"outside the {whose}'s own pixels or too near their edge" in story.end.text
     assert story.end.value == 15.0
 
 
