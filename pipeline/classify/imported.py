@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SHAPING = ("Identity", "Reshape", "Squeeze", "Flatten", "Cast")  # what changes no number
 FLAG = "--gives probability"
+SINGLE = 1  # what ONNX calls float32
+SAME_LOGIT = 1e-3  # to which rounding alone leaves what a network gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ def bring_in(
     )
     survive(path.name, _tried, description, content)
     tried, given = _tried(description, content)
+    _refuse_unsteady(path.name, tried, given)
     if examples is not None:
         from pipeline.training.calibration import platt
 
@@ -116,7 +119,9 @@ def bring_in(
         calibration: Calibration = platt(tried.logits(Inputs(known.triplets)), known.label)
         description = description.model_copy(update={"calibration": calibration})
     doubt = None
-    if is_concluded and gives == "logit" and bool(np.all((given >= 0.0) & (given <= 1.0))):
+    if np.ptp(given) == 0.0:
+        doubt = f"it gave each of the {len(given)} candidates that it was tried on the same number"
+    elif is_concluded and gives == "logit" and bool(np.all((given >= 0.0) & (given <= 1.0))):
         doubt = (
             f"all that it gave when tried is between 0 and 1: if that is a probability, import it with {FLAG}"
         )
@@ -137,7 +142,10 @@ def _takes(name: str, network: Any, inputs: str) -> Takes:
     asked = [each for each in network.graph.input if each.name not in weights]
     if len(asked) != 1:
         raise ModelRefused(f"{name} takes {len(asked)} inputs; one is needed")
-    shape = [dim.dim_value for dim in asked[0].type.tensor_type.shape.dim]  # 0 where it is free
+    taken = asked[0].type.tensor_type
+    if taken.elem_type != SINGLE:
+        raise ModelRefused(f"{name} takes no numbers of single precision (float32): export it for these")
+    shape = [dim.dim_value for dim in taken.shape.dim]  # 0 where it is free
     if shape and shape[0] > 0:
         raise ModelRefused(f"{name} takes exactly {shape[0]} candidates at a time; export it for any number")
     if inputs == "features":
@@ -163,6 +171,27 @@ def _output(name: str, network: Any) -> tuple[str, bool]:
     while node is not None and node.input and node.op_type in SHAPING:
         node = makers.pop(node.input[0], None)  # once each, as a file may lead round in a circle
     return output, node is not None and node.op_type in ("Sigmoid", "HardSigmoid")
+
+
+def _refuse_unsteady(name: str, network: Any, given: NDArray[np.float64]) -> None:
+    """Refuse a network by which a candidate's score hangs on chance, or on those it is scored beside.
+
+    It was exported as it trains, with dropout or the mean of each batch, and not as it is to be used.
+
+    Parameters
+    ----------
+    name : str
+    network : Scorer
+    given : (n,) float64
+        What it gave candidates of `some_triplets`, all at once.
+    """
+    triplets = some_triplets()
+    alone = np.concatenate([network.logits(Inputs(triplets[slice(i, i + 1)])) for i in range(len(given))])
+    if not np.allclose(alone, given, rtol=SAME_LOGIT, atol=SAME_LOGIT):
+        raise ModelRefused(
+            f"{name} gives a candidate another score alone than among others, or when asked again: "
+            "export it for inference, not as it trains"
+        )
 
 
 def _tried(description: Description, content: bytes) -> tuple[Any, NDArray[np.float64]]:

@@ -165,7 +165,11 @@ class CandidateNetwork:
         except Exception as error:  # noqa: BLE001 - ONNX Runtime raises many kinds, of no common base
             raise ModelRefused(f"{self.name}: it cannot be run: {line_of(error)}") from None
         raw = np.asarray(found[0], dtype=np.float64)
-        if raw.size != len(batch) or not np.isfinite(raw).all():
+        if raw.size != len(batch):
+            raise ModelRefused(
+                f"{self.name}: it gives {raw.size} numbers for {len(batch)} candidates, not one each"
+            )
+        if not np.isfinite(raw).all():
             raise ModelRefused(f"{self.name}: what it gives is not one finite number a candidate")
         raw = raw.reshape(len(batch))
         if self._is_probability:

@@ -94,6 +94,13 @@ def checked(name: str, content: bytes, operators: frozenset[str]) -> Any:
         network = onnx.load_from_string(content)
     except (DecodeError, ValueError, RecursionError) as error:
         raise ModelRefused(f"{name}: it is no ONNX: {line_of(error)}") from None
+    newest = onnx.defs.onnx_opset_version()
+    asked = max((each.version for each in network.opset_import if each.domain in STANDARD), default=0)
+    if asked > newest:
+        raise ModelRefused(
+            f"{name}: model.onnx is of ONNX's operator set {asked}, and {newest} is the newest that is known "
+            "here: export it with that one or one before"
+        )
     if len(network.functions):
         raise ModelRefused(f"{name}: model.onnx defines functions of its own")
     count = 0

@@ -155,8 +155,76 @@ def test_a_network_that_gives_more_than_one_number_is_refused(tmp_path):
         [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", len(NAMES)])],
     )
     save(graph, tmp_path / "a.onnx")
-    with pytest.raises(ModelRefused, match="not one finite number"):
+    with pytest.raises(ModelRefused, match=f"gives {8 * len(NAMES)} numbers for 8 candidates, not one each"):
         bring_in(tmp_path / "a.onnx", tmp_path / "m", "tree", "features")
+
+
+def network(path: Path, nodes: list[onnx.NodeProto], *weights: onnx.TensorProto, opset: int = 18) -> Path:
+    """One that takes triplets in any number, and gives a number a candidate."""
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["n", 3, 63, 63])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n"])],
+        [numpy_helper.from_array(np.array([1, 2, 3]), "axes"), *weights],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9), path)
+    return path
+
+
+MEAN = helper.make_node("ReduceMean", ["in", "axes"], ["mean"], keepdims=0)
+
+
+def test_a_network_that_scores_by_what_else_is_in_the_batch_is_refused(tmp_path):
+    """As one that was exported as it trains takes the mean of each batch."""
+    nodes = [
+        MEAN,
+        helper.make_node("ReduceMean", ["mean"], ["all"], keepdims=1),
+        helper.make_node("Sub", ["mean", "all"], ["out"]),
+    ]
+    with pytest.raises(ModelRefused, match="another score alone than among others"):
+        bring_in(network(tmp_path / "a.onnx", nodes), tmp_path / "m", "realbogus", "triplet")
+
+
+def test_a_network_that_scores_by_chance_is_refused(tmp_path):
+    nodes = [
+        helper.make_node("Dropout", ["in", "half", "yes"], ["some"], seed=1),
+        helper.make_node("ReduceMean", ["some", "axes"], ["out"], keepdims=0),
+    ]
+    half, yes = (
+        numpy_helper.from_array(np.array(value), name)
+        for value, name in ((np.float32(0.5), "half"), (True, "yes"))
+    )
+    with pytest.raises(ModelRefused, match="export it for inference"):
+        bring_in(network(tmp_path / "a.onnx", nodes, half, yes), tmp_path / "m", "realbogus", "triplet")
+
+
+def test_of_a_network_that_says_the_same_of_all_it_is_told(tmp_path):
+    nodes = [MEAN, helper.make_node("Mul", ["mean", "nothing"], ["out"])]
+    nothing = numpy_helper.from_array(np.array(0.0, np.float32), "nothing")
+    brought = bring_in(
+        network(tmp_path / "a.onnx", nodes, nothing), tmp_path / "m", "realbogus", "triplet", "logit"
+    )
+    assert brought.doubt == "it gave each of the 8 candidates that it was tried on the same number"
+
+
+def test_a_network_of_operators_to_come_is_refused_in_words(tmp_path):
+    path = network(tmp_path / "a.onnx", [helper.make_node("ReduceMean", ["in"], ["out"])], opset=99)
+    with pytest.raises(ModelRefused, match=r"operator set 99, and [0-9]+ is the newest that is known here"):
+        bring_in(path, tmp_path / "m", "realbogus", "triplet")
+
+
+def test_a_network_in_double_precision_is_refused_in_words(tmp_path):
+    graph = helper.make_graph(
+        [MEAN, helper.make_node("Identity", ["mean"], ["out"])],
+        "g",
+        [helper.make_tensor_value_info("in", TensorProto.DOUBLE, ["n", 3, 63, 63])],
+        [helper.make_tensor_value_info("out", TensorProto.DOUBLE, ["n"])],
+        [numpy_helper.from_array(np.array([1, 2, 3]), "axes")],
+    )
+    save(graph, tmp_path / "a.onnx")
+    with pytest.raises(ModelRefused, match="no numbers of single precision"):
+        bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet")
 
 
 def test_a_network_whose_layers_grow_as_it_runs_is_refused(tmp_path):
