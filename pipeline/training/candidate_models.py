@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,7 +188,7 @@ def train_realbogus(
         inputs="triplet",
         calibration=calibration,
         trained=_trained(asdict(options), examples, ours, metrics)
-        | {"steps": state.step, "seconds": round(state.seconds, 1), "history": state.history}
+        | {"steps": state.step, "history": [_untimed(each) for each in state.history]}
         | (
             {}
             if start is None
@@ -202,6 +202,11 @@ def train_realbogus(
     apart = member_scores.kept_of_split(held, raw)
     digest = write(folder, description, {**weights, **seen(examples, before), **apart}, network)
     return Trained(folder, digest, metrics, scorecard=card)
+
+
+def _untimed(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Those of an epoch but its time, by which the same model would be another version each time."""
+    return {name: value for name, value in metrics.items() if name != "seconds"}
 
 
 def _unknown_to(start: ModelFile, held: Examples) -> Examples:

@@ -85,6 +85,10 @@ def test_it_learns_of_all_and_is_judged_by_what_is_shown(examples, tmp_path):
     assert epoch["fnr_at_1_percent_fpr"] == fnr_at_fpr(raw, shown.label, 0.01)
 
 
+def test_the_same_again_is_the_same_version_however_long_it_took(made, examples, tmp_path):
+    assert train_realbogus(examples, SHORT, tmp_path / "m", tmp_path / "k").digest == made[0].digest
+
+
 @pytest.mark.parametrize("left", [0.01, 1.0])
 def test_at_the_end_so_much_is_left_of_the_rate(examples, tmp_path, left):
     options = replace(SHORT, steps=8, last_rate=left)
