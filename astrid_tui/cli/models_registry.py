@@ -271,15 +271,18 @@ def _worth(store: Store, name: str, number: int) -> str:
     """What a version is known to be worth, and how it can be held against others."""
     from core.models import versions
     from core.models.overview import shipped_worth
-    from core.models.worth import in_short
+    from core.models.worth import HELD_OUT, in_short
 
     if number == versions.SHIPPED:
         worth = shipped_worth(name)
         return f"{worth}, on fields that no training draws" if worth else "nothing is known of its worth"
     trained = versions.version(store, name, number).description.get("trained")
-    worth = in_short(None, trained.get("metrics") if isinstance(trained, dict) else None)
+    metrics = trained.get("metrics") if isinstance(trained, dict) else None
+    worth = in_short(None, metrics)
+    count = metrics.get(HELD_OUT) if isinstance(metrics, dict) else None
+    examples = f"{count:.0f} examples" if isinstance(count, int | float) else "examples"
     beside = f"`astrid models evaluate --version {name}={number}` judges it"
-    return f"{worth}, on examples of its own training; {beside}" if worth else f"{beside}: no one did"
+    return f"{worth}, on {examples} of its own training; {beside}" if worth else f"{beside}: no one did"
 
 
 def _tell_change(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+HELD_OUT = "held_out_examples"  # on which the others rest
 # Of the metrics that trainings keep, those that a person asks for first.
 METRICS = {
     "fnr_at_1_percent_fpr": "missed at 1 % FPR",
@@ -18,6 +19,7 @@ METRICS = {
     "labels_fnr_at_10_percent_fpr": "missed of labels at 10 % FPR",
     "labels_calibration_error": "calibration error of labels",
     "labels_auc": "area under ROC of labels",
+    HELD_OUT: "examples that were held out",
 }
 SHARES = ("missed", "bogus among", "real ")  # told in percent
 PARTS = {"simulated": "simulated", "simulated_and_real_pixels": "real frames included"}
@@ -115,7 +117,9 @@ def _told(label: str, value: object) -> str:
 def _number(value: object) -> str:
     if value is None:
         return "not a number"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() else f"{value:.4g}"
+    return str(value)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -57,6 +57,9 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
     assert (told["state"], told["version"]) == ("done", 1)
     assert read(tmp_path / "out", told["digest"]).description.kind == "tree"
     before = astrid.json("models", "score", triplets[0])
+    count = told["metrics"]["held_out_examples"]
+    astrid("models", "promote", "tree", 1, code=2)
+    assert f"on {count:.0f} examples of its own training" in astrid.said
     promoted = astrid.json("models", "promote", "tree", 1, "--yes", "--no-sync")
     assert "weighed with other versions of tree" in promoted["remark"]
     after = astrid.json("models", "score", triplets[0])

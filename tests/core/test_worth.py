@@ -24,8 +24,8 @@ def test_the_second_generator_is_told_beside_the_own_kind_and_the_gap():
 
 
 def test_metrics_and_strata_are_few_and_in_words():
-    metrics = {"history": [], "fnr_at_1_percent_fpr": 0.0268, "held_out_examples": 5570.0}
-    assert metric_rows(metrics) == [("missed at 1 % FPR", "2.7 %")]
+    metrics = {"history": [], "fnr_at_1_percent_fpr": 0.0268, "held_out_examples": 17934.0}
+    assert metric_rows(metrics) == [("missed at 1 % FPR", "2.7 %"), ("examples that were held out", "17934")]
     assert metric_rows({"odd": 1.5}) == [("odd", "1.5")]
     card = {"strata": [{"name": "SNR 6 to 10", "value": None}, {"name": "kind point", **MISSED}]}
     assert stratum_rows(card)[0] == ("SNR 6 to 10", "too few to tell")
