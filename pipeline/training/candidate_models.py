@@ -74,7 +74,7 @@ def split(examples: Examples) -> tuple[Examples, Examples]:
     if not held.any() or held.all():
         raise AstridError(
             "the examples are of too few fields that share no object or night: "
-            "some are held out to be judged on"
+            "one in five is held out to be judged on, by its name; give more, such as with --fields 20"
         )
     return known[~held], known[held]
 

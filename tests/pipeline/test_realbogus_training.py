@@ -222,6 +222,12 @@ def test_examples_of_one_kind_alone_teach_nothing(examples, tmp_path):
         realbogus_train.train(real, real, SHORT, tmp_path / "k")
 
 
+def test_of_too_few_fields_to_hold_one_out_it_is_told_what_to_do(examples):
+    one = replace(examples, field=np.full(len(examples), "one"), night=np.full(len(examples), "one"))
+    with pytest.raises(AstridError, match=r"one in five is held out .* give more, such as with --fields 20"):
+        split(one)
+
+
 def test_what_is_held_out_is_whole_fields_and_the_same_every_time(examples):
     held = is_held_out(examples.field)
     ours, others = split(examples)
