@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.calibration.overscan import trim
-from pipeline.calibration.scaled import SCALED, is_scaled
+from pipeline.calibration.scaled import SCALED, ScaledPart, is_scaled
 from pipeline.files.readout import WINDOW
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
@@ -77,7 +77,7 @@ def _read(calibrator: Calibrator, x: int, y: int, shape: tuple[int, int]) -> Raw
     """
     whole = calibrator.read()
     if is_scaled(whole):  # which the part alone cannot tell: its brightest pixel may lie elsewhere
-        raise FrameRefused(SCALED)
+        raise ScaledPart(SCALED)
     raw = trim(whole).raw
     part = np.s_[y : y + shape[0], x : x + shape[1]]
     if raw.data[part].shape != shape:

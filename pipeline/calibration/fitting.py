@@ -16,7 +16,7 @@ from core.text import counted
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator
 from pipeline.calibration.overscan import Section, remaining
-from pipeline.calibration.scaled import SCALED, is_scaled
+from pipeline.calibration.scaled import SCALED, ScaledPart, is_scaled
 from pipeline.frame import FrameRefused, RawFrame
 
 MOST_NAMED = 5  # files in a sentence
@@ -100,7 +100,8 @@ def fitting(calibrators: Sequence[Calibrator], part: Section | None) -> Fitting:
             raw = one.read()
         except FrameRefused as refused:
             useless[one.content] = str(refused)
-            unread.append(one.content)
+            if not isinstance(refused, ScaledPart):  # which another look does not change
+                unread.append(one.content)
             continue
         if not one.is_part and is_scaled(raw):
             useless[one.content] = SCALED

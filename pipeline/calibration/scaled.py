@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from core.vocabulary import FrameKind
 from pipeline.files.readout import combined_of
-from pipeline.frame import RawFrame
+from pipeline.frame import FrameRefused, RawFrame
 
 SCALED = "scaled to 1; save it in the camera's own numbers, as 16 or 32 bit integers, and ingest it again"
+
+
+class ScaledPart(FrameRefused):
+    """The part of a master is asked for that is scaled as a whole."""
 
 
 def is_scaled(raw: RawFrame) -> bool:

@@ -21,14 +21,15 @@ Values = NDArray[np.float64]
 FWHM_PER_SIGMA = 2.3548
 MAX_STARS = 5000
 # Few stars among many galaxies: their widths agree to `LOCUS`, and few sources are as much wider or narrower
-# as `BESIDE`. Hot pixels and cosmic rays agree as well, and are narrower than any star.
+# as `BESIDE`. Hot pixels and cosmic rays agree as well: hot pixels of a colour camera, spread over their
+# neighbours, are 2 px wide. So nothing as narrow is taken for stars, were there such.
 LOCUS, BESIDE = 1.06, 1.2
 FEWEST, LEAST_SHARE, MOST_BESIDE = 15, 0.1, 0.3
-NARROWEST_PX, NARROWEST = 1.5, 0.4  # the second as a share of the commonest width
+NARROWEST_PX, NARROWEST = 2.2, 0.4  # the second as a share of the commonest width
 NEAR_SEEING = 0.8  # radius, in FWHM of the stars, within which hardly any has more than half its peak
 MOST_SATURATED = 0.1  # of a frame: a larger area is no star
 MOST_THRESHOLD = 100.0  # standard deviations
-MOST_SHINING = 0.3  # of a frame: where more is above the threshold, few stars are told apart
+MOST_SHINING = 0.3  # of what is seen of a frame: where more is above the threshold, few stars are told apart
 BLIND_VARIANCE = 100.0  # of a blind pixel, times the usual: its neighbours say what it may hold
 # Saturated pixels still show where a star is; the others show nothing of the sky.
 BLIND = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.EDGE | MaskPlane.STREAK
@@ -58,7 +59,7 @@ def find_stars(frame: Frame, threshold: float = 3.0) -> Stars:
     Raises
     ------
     FrameRefused
-        A quarter of the frame shines 100 times as much as its noise.
+        A quarter of the frame shines more than 100 times as much as its noise.
     """
     signal = np.ascontiguousarray(frame.signal)
     blind = ((frame.mask & BLIND) != 0) | _too_large_for_a_star(frame.mask)
@@ -175,9 +176,10 @@ def _extract(signal: Image, variance: Image, blind: NDArray[np.bool_], threshold
         usual = np.float32(1.0 if blind.all() else np.median(variance[~blind]))
         signal = np.where(blind, np.float32(0.0), signal)
         variance = np.where(blind, np.float32(BLIND_VARIANCE) * usual, variance)
-    shine = np.where(blind, np.float32(0.0), signal / np.sqrt(variance))
-    while threshold <= MOST_THRESHOLD and np.count_nonzero(shine > threshold) > MOST_SHINING * shine.size:
+    noise, seen = np.sqrt(variance), np.count_nonzero(~blind)  # what is blind holds 0, and shines nowhere
+    while threshold <= MOST_THRESHOLD and np.count_nonzero(signal > threshold * noise) > MOST_SHINING * seen:
         threshold *= 2.0
+    del noise
     sep.set_extract_pixstack(max(300_000, signal.size // 4))
     sep.set_sub_object_limit(4096)
     while True:

@@ -64,6 +64,13 @@ def test_stars_that_touch_all_over_the_frame_are_told_apart():
     assert stellar_fwhm(stars) == pytest.approx(3.15, abs=0.1)
 
 
+def test_a_crowd_is_told_apart_where_half_of_its_frame_is_not_seen():
+    frame, _ = star_frame(SHAPE, n_stars=450, flux_range=(2e4, 3e5))
+    mask = frame.mask.copy()
+    mask[:, :120] = MaskPlane.EDGE
+    assert len(find_stars(replace(frame, mask=mask))) > 100
+
+
 def test_single_bad_pixels_keep_no_crowd_from_being_parted():
     frame, _ = star_frame(SHAPE, n_stars=250, flux_range=(2e4, 3e5))
     mask = frame.mask.copy()
@@ -157,15 +164,23 @@ def test_seeing_is_that_of_few_stars_among_galaxies_of_all_widths():
 
 
 @pytest.mark.parametrize("spread", [0.03, 0.1, 0.2])
-def test_where_stars_are_most_the_commonest_width_is_theirs_whatever_is_narrower(spread):
+@pytest.mark.parametrize("narrow", [1.2, 1.6, 1.8, 2.0])
+def test_where_stars_are_most_the_commonest_width_is_theirs_whatever_is_narrower(spread, narrow):
     random = np.random.default_rng(6)
-    widths = np.concatenate(
-        [random.normal(3.0, 3.0 * spread, 80), random.uniform(1.2, 2.2, 20), np.full(20, 1.2)]
-    )
+    widths = np.concatenate([random.normal(3.5, 3.5 * spread, 80), random.normal(narrow, 0.04, 20)])
     nothing, light = np.zeros(len(widths)), np.full(len(widths), 1e4)
     whole = nothing.astype(int)
     field = Stars(nothing, nothing, light, light / 100.0, light, widths, nothing, whole, whole)
-    assert stellar_fwhm(field) == pytest.approx(3.0, rel=0.2)
+    assert stellar_fwhm(field) == pytest.approx(3.5, rel=0.25)
+
+
+def test_hot_pixels_that_a_colour_camera_spread_are_no_stars():
+    frame, _ = star_frame((384, 384), n_stars=80, fwhm=3.3, flux_range=(2e3, 2e5))
+    random = np.random.default_rng(3)
+    spread = np.outer([0.5, 1.0, 0.5], [0.5, 1.0, 0.5])
+    for row, column in random.integers(10, 370, (40, 2)):
+        frame.data[row - 1 : row + 2, column - 1 : column + 2] += random.uniform(500.0, 8000.0) * spread
+    assert stellar_fwhm(find_stars(frame)) == pytest.approx(3.3, rel=0.1)
 
 
 def test_psf_stars_are_neither_blended_nor_full_nor_at_the_edge():
