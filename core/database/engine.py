@@ -36,10 +36,7 @@ _LINE = {
 ASLEEP_S = 60.0  # PostgreSQL ends the transaction of who does nothing for so long: its locks bar everybody
 # Whatever the server, database or role has by default: turns are taken by locks, and who waited for one
 # must see what others wrote meanwhile.
-_SESSION = (
-    f"SET idle_in_transaction_session_timeout = {ASLEEP_S * 1000:.0f};"
-    " SET default_transaction_isolation = 'read committed'"
-)
+_ISOLATION = "SET default_transaction_isolation = 'read committed'"
 
 
 def parse_url(url: str) -> URL:
@@ -93,7 +90,7 @@ def make_engine(place: URL, *, create: bool = False, read_only: bool = False) ->
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(_SESSION)
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {ASLEEP_S * 1000:.0f}; {_ISOLATION}")
         connection.commit()
 
     return engine

@@ -114,7 +114,7 @@ def test_what_only_the_unet_sees_is_told_truly(fields):
 
 
 def test_trails_that_no_cutout_shows_an_end_of_are_learnt_as_satellites_or_not_at_all():
-    long, short = (make_field(seed, 256, conditions=PLAIN) for seed in (9_201_487, 9_200_015))
+    long, short = (make_field(seed, 256, conditions=PLAIN) for seed in (9_204_391, 9_200_015))
     assert max(event.length for event in long.events if event.kind == "trail") > 300
     assert min(event.length for event in long.events if event.kind == "trail") > SIDE
     examples = of_field(long, shipped())
