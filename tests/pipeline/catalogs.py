@@ -50,3 +50,12 @@ def gaia(ra: Any, dec: Any, **more: Any) -> dict[str, Any]:
 
 def added(library: Library, path: Path, **options: Any) -> Catalog:
     return add(path, library, Options(**options)).catalog
+
+
+def positions(library: Library, name: str) -> set[tuple[float, float]]:
+    catalog = library.named(name)
+    return {
+        (round(float(a), 6), round(float(d), 6))
+        for part in catalog.parts
+        for a, d in zip(part.table.column("ra"), part.table.column("dec"), strict=True)
+    }

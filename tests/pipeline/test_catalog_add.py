@@ -18,23 +18,13 @@ from astropy.table import MaskedColumn, Table
 from core.catalogs.library import CatalogError, Library
 from core.catalogs.near import names
 from pipeline.known.add import Options, add
-from pipeline.known.angles import angles
 from pipeline.known.table_file import CatalogRefused
-from tests.pipeline.catalogs import added, gaia, scattered, write_csv, write_parquet
+from tests.pipeline.catalogs import added, gaia, positions, scattered, write_csv, write_parquet
 
 CERES = (
     "00001    3.4   0.15 K205V 162.68631   73.73161   80.28698   10.58862  0.0775571  0.21406009   2.7676569"
     "  0 MPO492748  6751 115 1801-2019 0.60 M-v 30h Williams   0000      (1) Ceres              20190915"
 )  # of MPCORB.DAT, 2020
-
-
-def positions(library: Library, name: str) -> set[tuple[float, float]]:
-    catalog = library.named(name)
-    return {
-        (round(float(a), 6), round(float(d), 6))
-        for part in catalog.parts
-        for a, d in zip(part.table.column("ra"), part.table.column("dec"), strict=True)
-    }
 
 
 def test_the_same_sky_is_read_from_every_kind_of_file(library: Library, tmp_path: Path) -> None:
@@ -80,56 +70,6 @@ def test_a_catalogue_is_added_once_and_another_of_its_name_only_in_its_place(
     assert library.catalogs() == []
     with pytest.raises(CatalogError, match="no catalogue 'gaia'"):
         library.named("gaia")
-
-
-def test_sexagesimal_text_and_units_say_what_right_ascension_is_in(library: Library, tmp_path: Path) -> None:
-    text = tmp_path / "vsx.csv"
-    text.write_text(
-        "OID,Name,RAJ2000,DEJ2000,Type,max,Period\n"
-        "1,RR Lyr,19:25:27.91,+42:47:03.7,RRAB,7.06,0.566868\n"
-        "2,no place,,,EA,10.1,\n"
-        "3,south,00 00 01.0,-00 30 00,M,<12.5:,300\n"
-    )
-    catalog = added(library, text)
-    assert (catalog.kind, catalog.rows, catalog.skipped) == ("variables", 2, 1)
-    assert positions(library, "vsx") == {(291.366292, 42.784361), (0.004167, -0.5)}
-    hours = write_csv(tmp_path / "hours.csv", ra_hours=[12.5], dec=[3.0], vmag=[9.0])
-    added(library, hours, kind="stars")
-    assert positions(library, "hours") == {(187.5, 3.0)}
-    said = write_csv(tmp_path / "said.csv", ra=[12.5], dec=[3.0])
-    added(library, said, kind="stars", ra_unit="hours")
-    assert positions(library, "said") == {(187.5, 3.0)}
-    plain = write_csv(tmp_path / "plain.csv", ra=[12.5, -10.0], dec=[3.0, 4.0])
-    added(library, plain, kind="stars")
-    assert positions(library, "plain") == {(12.5, 3.0), (350.0, 4.0)}
-
-
-@pytest.mark.parametrize("form", ["fits", "votable"])
-@pytest.mark.parametrize(
-    ("text", "unit", "ra"),
-    [
-        ("150.125", None, 150.125),  # a plain number is degrees, as a table of numbers would have it
-        ("10.125", "deg", 10.125),
-        ("10.125", "h", 151.875),
-        ("10:07:30", None, 151.875),
-        ("10h07m30s", None, 151.875),
-        ("10.125h", None, 151.875),
-    ],
-)
-def test_text_is_degrees_or_hours_by_its_unit_and_else_by_its_form(
-    library: Library, tmp_path: Path, form: str, text: str, unit: str | None, ra: float
-) -> None:
-    table = Table({"name": ["a"], "ra": [text], "dec": ["-04.5"]})
-    table["ra"].unit = unit
-    table.write(tmp_path / "text", format=form)
-    added(library, tmp_path / "text", kind="stars")
-    assert positions(library, "text") == {(ra, -4.5)}
-
-
-def test_the_user_says_that_plain_text_is_hours(library: Library, tmp_path: Path) -> None:
-    Table({"ra": ["10.125"], "dec": ["1.0"]}).write(tmp_path / "text.fits")
-    added(library, tmp_path / "text.fits", kind="stars", ra_unit="hours")
-    assert positions(library, "text") == {(151.875, 1.0)}
 
 
 def test_the_epoch_of_a_light_curve_is_none_of_positions(library: Library, tmp_path: Path) -> None:
@@ -178,11 +118,6 @@ def test_a_fits_table_whose_header_cannot_be_parsed_is_refused(library: Library,
     path.write_bytes(path.read_bytes().replace(b"TFORM2  = 'D       '", b"TFORM2  = \x00D\xff      '"))
     with pytest.raises(CatalogRefused, match=r"table\.fits"):
         added(library, path)
-
-
-def test_a_position_of_bytes_that_are_no_text_is_refused() -> None:
-    with pytest.raises(CatalogRefused, match="no UTF-8"):
-        angles(np.array([b"10:12:33.1", b"\xff\xfe"]), "ra", None, is_ra=True)
 
 
 @pytest.mark.parametrize(
@@ -363,13 +298,6 @@ def test_a_name_that_is_missing_in_a_later_chunk_alone_is_none(
     assert names(part.column("name"), np.arange(4)) == ["5", "6", "7", None]
 
 
-def test_vectors_are_no_positions(library: Library, tmp_path: Path) -> None:
-    table = Table({"ra": np.ones((3, 2)), "dec": np.ones(3), "pmra": np.ones(3)})
-    table.write(tmp_path / "vectors.xml", format="votable")
-    with pytest.raises(CatalogRefused, match=r"vectors\.xml.*vectors"):
-        add(tmp_path / "vectors.xml", library, Options())
-
-
 @pytest.mark.parametrize(("unit", "pa"), [("deg", 0.5), (None, 0.5), ("rad", 28.64788975654116)])
 def test_the_position_angle_of_a_galaxy_is_in_its_unit(
     library: Library, tmp_path: Path, unit: str | None, pa: float
@@ -438,50 +366,3 @@ def test_a_votable_whose_data_are_elsewhere_is_refused_and_nothing_is_fetched(
     with pytest.raises(CatalogRefused, match="says where they are"):
         add(path, library, Options())
     assert asked == []
-
-
-def test_units_in_the_head_of_ecsv_count_however_astropy_writes_them(
-    library: Library, tmp_path: Path
-) -> None:
-    """With more facts of a column, such as its UCD, each stands on a line of its own."""
-    ra, dec = scattered(50, (200.0, -70.0), 0.05)
-    table = Table(gaia(ra, dec))
-    table["ra"], table["dec"] = np.radians(ra), np.radians(dec)
-    for name in ("ra", "dec"):
-        table[name].unit, table[name].meta["ucd"] = "rad", f"pos.eq.{name}"
-    table["dec"].description = "of the source; unit: deg"
-    table.write(tmp_path / "radians.ecsv", format="ascii.ecsv")
-    added(library, tmp_path / "radians.ecsv")
-    assert positions(library, "radians") == {(round(a, 6), round(d, 6)) for a, d in zip(ra, dec, strict=True)}
-
-
-@pytest.mark.parametrize(("unit", "size"), [("arcmin", 60.0), ("arcsec", 3600.0), ("mas", 3.6e6)])
-def test_positions_in_parts_of_a_degree_are_read(library, tmp_path: Path, unit: str, size: float) -> None:
-    table = Table({"ra": [0.0125 * size], "dec": [-0.0125 * size], "pmra": [0.0], "pmdec": [0.0]})
-    table["ra"].unit = table["dec"].unit = unit
-    table.write(tmp_path / "small.fits")
-    added(library, tmp_path / "small.fits")
-    assert positions(library, "small") == {(0.0125, -0.0125)}
-
-
-@pytest.mark.parametrize(
-    ("head", "row", "words"),
-    [
-        ("Name,RAh,RAm,RAs,DE-,DEd,DEm,DEs", "A,10,12,33.1,-,4,10,11", "ra in parts, RAh and RAm"),
-        ("Name,RAdeg,DE-,DEd,DEm,DEs", "A,153.1,-,4,10,11", "dec in parts, DEd and DEm"),
-        ("id,ra_h,ra_m,ra_s,dec", "1,10,12,33.1,-4.1", "ra in parts, ra_h and ra_m"),
-    ],
-)
-def test_of_positions_in_parts_the_first_part_is_not_taken_for_all(
-    library: Library, tmp_path: Path, head: str, row: str, words: str
-) -> None:
-    path = tmp_path / "cds.csv"
-    path.write_text(f"{head}\n{row}\n")
-    with pytest.raises(CatalogRefused, match=words):
-        add(path, library, Options(kind="stars"))
-    path.write_text("Name,RAh,RAm,RAs,DEd,DEm,_RAJ2000,_DEJ2000\nA,10,12,33.1,4,10,153.1,-4.2\n")
-    added(library, path, kind="stars")
-    assert positions(library, "cds") == {(153.1, -4.2)}
-    path.write_text("Name,RAdeg,DEdeg,RAh,RAm,DEd,DEm\nA,153.1,-4.3,10,12,4,10\n")
-    added(library, path, kind="stars", name="decimal")
-    assert positions(library, "decimal") == {(153.1, -4.3)}
