@@ -28,6 +28,7 @@ from screens.themes import THEMES
 
 if TYPE_CHECKING:
     from astrid_tui.app import Console
+    from core.database.tables import Run
     from core.operations.launch import StartedRun
     from screens.frame.opened import Opened
 
@@ -176,13 +177,11 @@ def _run(console: "Console", words: Words) -> None:
     allowed = {"workers": positive, "limit": positive, "engine": one_of(ENGINES)}
     wished: dict[str, Any] = {"engine": "auto"} | options(words, allowed)
     opened = _opened(console)
-    if console.headline is not None and not console.headline.queued:
-        raise CommandRefused("no frame is queued")
 
-    def start() -> "StartedRun":
-        from core.operations.launch import start_run
+    def begin() -> "StartedRun":
+        from screens.pipeline.reading import start
 
-        return start_run(opened.store, opened.settings, config=opened.settings_path, **wished)
+        return start(opened, **wished)
 
     def told(run: "StartedRun") -> None:
         note = f"; {run.note}" if run.note else ""
@@ -192,7 +191,7 @@ def _run(console: "Console", words: Words) -> None:
     if wished["engine"] != "local":
         console.warm_up()
     console.here.say("starting a run …", Tone.DIM)
-    console.here.in_background(start, told, "no run was started")
+    console.here.in_background(begin, told, "no run was started")
 
 
 def _cancel(console: "Console", words: Words) -> None:
@@ -200,14 +199,12 @@ def _cancel(console: "Console", words: Words) -> None:
     opened = _opened(console)
     if len(numbers) > 1 or None in numbers:
         raise CommandRefused("cancel takes the number of a run, and 'now'")
-    at_work = console.headline.run if console.headline else None
-    if not numbers and at_work is None:
-        raise CommandRefused("no run is at work")
-    run_id = (numbers[0] or 0) if numbers else at_work.run_id if at_work else 0
+    named = [number for number in numbers if number is not None]
 
     def stop() -> int:
-        from core.operations.runs import cancel
+        from core.operations.runs import cancel, newest
 
+        (run_id,) = named or (_newest_at_work(newest(opened.store, limit=1, running=True)),)
         cancel(opened.store, run_id, now="now" in words)
         return run_id
 
@@ -216,6 +213,12 @@ def _cancel(console: "Console", words: Words) -> None:
         lambda number: console.here.say(f"run {number} was asked to stop", Tone.GOOD),
         "nothing was stopped",
     )
+
+
+def _newest_at_work(rows: "Sequence[Run]") -> int:
+    if not rows:
+        raise CommandRefused("no run is at work")
+    return rows[0].id or 0
 
 
 def _opened(console: "Console") -> "Opened":

@@ -221,6 +221,12 @@ def counts_by_state(store: Store, where: Sequence[ColumnElement[bool]] = ()) -> 
         return dict(sorted(session.exec(query).all()))
 
 
+def count_left(store: Store) -> int:
+    """How many frames a run would find to do: those in the queue, and those that are at work."""
+    counts = counts_by_state(store)
+    return counts.get(ObservationState.QUEUED, 0) + counts.get(ObservationState.RUNNING, 0)
+
+
 def requeue(store: Store, ids: Sequence[int], by: str | None = None) -> int:
     """Put frames back into the queue as new; those that run or are calibration stay. How many went.
 

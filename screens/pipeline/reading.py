@@ -6,11 +6,12 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from core.database.store import Store
 from core.database.tables import Run
 from core.frames.intake import PACE_STAGES
-from core.frames.queue import counts_by_state
+from core.frames.queue import count_left
 from core.operations import runs
 from core.operations.causes import Cause, causes
 from core.operations.crew import Worker, crew
@@ -20,7 +21,6 @@ from core.operations.night import Night, newest_night
 from core.operations.processes import is_gone
 from core.operations.stage_times import Pace, StageTimes, pace, recent_stages, stage_times, time_left_s
 from core.settings import Settings
-from core.vocabulary import ObservationState
 from screens.frame.opened import Opened
 
 RUNS = 30
@@ -100,8 +100,7 @@ def read(run_id: int | None, settings: Settings, store: Store) -> Answer:
     stages = recent_stages(store, run.run_id if run else None)
     at_work = [row for row in rows if row.is_at_work]
     measured = pace(stages if run is None or run in at_work else recent_stages(store, limit=PACE_STAGES))
-    counts = counts_by_state(store)
-    left = counts.get(ObservationState.QUEUED, 0) + counts.get(ObservationState.RUNNING, 0)
+    left = count_left(store)
     log, log_name = _log(run, settings)
     return Answer(
         at=time.time(),
@@ -119,16 +118,24 @@ def read(run_id: int | None, settings: Settings, store: Store) -> Answer:
     )
 
 
-def start(workers: int, opened: Opened) -> StartedRun:
-    """Start a run as a process of its own.
+def start(opened: Opened, **wished: Any) -> StartedRun:
+    """Start a run as a process of its own, where the store has frames for it now.
+
+    What a screen shows of the queue is of its last reading, which a frame that was just given back is
+    not in.
+
+    Parameters
+    ----------
+    **wished
+        As `start_run` takes them.
 
     Raises
     ------
     AstridError
     """
-    return start_run(
-        opened.store, opened.settings, config=opened.settings_path, engine="auto", workers=workers
-    )
+    if not count_left(opened.store):
+        raise runs.RunRefused("no frame is queued")
+    return start_run(opened.store, opened.settings, config=opened.settings_path, **wished)
 
 
 def stop(run: RunFacts, store: Store) -> bool:

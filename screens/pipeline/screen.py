@@ -258,9 +258,6 @@ class PipelineScreen(FrameScreen["Answer"]):
     # -- acting ------------------------------------------------------------------------------------
 
     def _ask_workers(self) -> None:
-        if self.data is not None and not self.data.left:
-            self.refuse("no frame is queued")
-            return
         self.ask_line("how many workers", "1", self._start)
 
     def _start(self, text: str) -> None:
@@ -283,7 +280,12 @@ class PipelineScreen(FrameScreen["Answer"]):
 
         self.host.warm_up()
         self.say("starting a run …", Tone.DIM)
-        self.in_background(partial(start, int(text), opened), told, "no run was started", is_write=True)
+        self.in_background(
+            partial(start, opened, engine="auto", workers=int(text)),
+            told,
+            "no run was started",
+            is_write=True,
+        )
 
     def _ask_kill(self) -> None:
         run = self._run
