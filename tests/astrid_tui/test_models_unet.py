@@ -10,11 +10,18 @@ from core.vocabulary import ExitCode
 from pipeline.classify.model_file import read
 from pipeline.classify.unet import UNet
 from tests.astrid_tui.command import Command
+from tests.pipeline.drawn import drawn_once
 
 pytest.importorskip("torch")
 
 TINY = ("--fields", 2, "--held-out", 1, "--size", 192, "--steps", 2, "--width", 1, "--judged", 1)
 TINY = (*TINY, "--streak-free", 1, "--no-sync")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _fields_drawn_once():
+    with drawn_once("field_cache", "unet_run"):
+        yield
 
 
 @pytest.fixture

@@ -18,9 +18,16 @@ from pipeline.classify.model_file import read
 from pipeline.training.remembered import OBJECTS, numbers
 from tests.astrid_tui.command import Command
 from tests.astrid_tui.test_models_unet import TINY
+from tests.pipeline.drawn import drawn_once
 from tests.pipeline.labelled_night import candidates, judge, processed
 
 pytest.importorskip("torch")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _fields_drawn_once():
+    with drawn_once("field_cache", "unet_run"):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import json
 import shutil
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,9 @@ from pipeline.classify.chosen import chosen
 from pipeline.classify.classify import Classifier
 from pipeline.classify.model_file import read as model_file
 from pipeline.classify.shipped import SHIPPED
-from pipeline.training import fields as fields_module
 from pipeline.training import stacked_run
 from pipeline.training.detected import DOUBTED
 from pipeline.training.examples import read, write
-from pipeline.training.fields import told_by
 from pipeline.training.keeping import keep
 from pipeline.training.scorecard_summary import of_held_out
 from pipeline.training.tree_train import TreeOptions
@@ -28,24 +26,13 @@ from screens.lines import plain
 from screens.models.card import card_lines
 from screens.models.reading import Card
 from tests.astrid_tui.command import Command
+from tests.pipeline.drawn import drawn_once
 from tests.pipeline.example_sets import plain_examples
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _fields_drawn_once():
-    """Several tests learn of the same fields; whether a U-Net looks at them afterwards changes none."""
-    drawn = {}
-
-    def field(seed, size, *, settings):
-        key = seed, size, told_by(settings)
-        if key not in drawn:
-            drawn[key] = fields_module.field(seed, size, settings=settings)
-        own = drawn[key].settings.model_copy(update={"detect": settings.detect})
-        return replace(drawn[key], settings=own)
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module in ("examples", "scored_fields"):
-            patch.setattr(f"pipeline.training.{module}.field", field)
+    with drawn_once("examples", "scored_fields"):
         yield
 
 
