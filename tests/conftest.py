@@ -49,14 +49,23 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def pytest_collection(session: pytest.Session) -> None:
-    """Begin with a share of all tests each, so that none is compiled and rewritten by every worker."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Begin with a share of all tests each, so that none is compiled and rewritten by every worker.
+
+    Of what is loaded nothing becomes garbage: none is looked for meanwhile.
+    """
+    gc.disable()
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         modules = sorted(Path(__file__).parent.rglob("test_*.py"))
         for path in modules[int(worker[2:]) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
             with suppress(Exception, pytest.skip.Exception):  # it is told where it is collected
                 import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 # Their tests mostly wait for other processes.
