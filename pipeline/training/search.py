@@ -10,6 +10,7 @@ little to gain by looking elsewhere (Garnett et al. 2012, ICML, 843).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,7 @@ Array = NDArray[np.float64]
 Table = NDArray[np.float32]
 
 AXES = 64
-TEACHING = 10_000  # candidates that tell the axes
+TEACHING = 10_000  # candidates that tell scales and axes
 CLIPPED = 6.0  # standard deviations beyond which a number says nothing more
 NARROWNESS = 0.5  # of the kernel: two candidates that differ as any two do share exp(-2 * this)
 NOISE = 0.3  # variance of an answer: the kind's edge is no line
@@ -64,29 +65,46 @@ def together(tables: Sequence[NDArray[np.floating]], seed: int = 1) -> Table:
     Returns
     -------
     (n, k) float32
-        The mean square of a row is k.
+        Of a mean square of 1.
     """
-    whole = np.hstack([_scaled(table) for table in tables])
-    count = len(whole)
-    some = whole
+    count = len(tables[0])
+    some: slice | NDArray[np.intp] = slice(None)
     if count > TEACHING:
-        some = whole[np.random.default_rng(seed).choice(count, TEACHING, replace=False)]
-    power, axes = np.linalg.eigh(some.T @ some)
-    found = whole @ axes[:, np.argsort(-power)[:AXES]]
-    size = float(np.square(found, dtype=np.float64).sum()) / max(count, 1)
-    scaled: Table = (found * np.sqrt(found.shape[1] / max(size, LEAST))).astype(np.float32)
-    return scaled
+        some = np.random.default_rng(seed).choice(count, TEACHING, replace=False)
+    scales = [_Scale.of(table[some]) for table in tables]
+    taught = np.hstack([scale.applied(table[some]) for scale, table in zip(scales, tables, strict=True)])
+    power, axes = np.linalg.eigh(taught.T @ taught)
+    axes = axes[:, np.argsort(-power)[:AXES]]
+    found = np.empty((count, axes.shape[1]), dtype=np.float32)
+    for first in range(0, count, ROWS):  # all of a hundred thousand in all columns were half a gigabyte
+        part = slice(first, first + ROWS)
+        scaled = [scale.applied(table[part]) for scale, table in zip(scales, tables, strict=True)]
+        found[part] = np.hstack(scaled) @ axes
+    size = float(np.square(found).sum(dtype=np.float64)) / max(found.size, 1)
+    found /= np.float32(np.sqrt(max(size, LEAST)))
+    return found
 
 
-def _scaled(table: NDArray[np.floating]) -> Table:
-    """Each column with its mean at 0, in its standard deviations; the mean square of a row is 1."""
-    spread = table.std(axis=0, dtype=np.float64)
-    told = spread > LEAST
-    kept = table[:, told].astype(np.float64)
-    kept = np.clip((kept - kept.mean(axis=0)) / spread[told], -CLIPPED, CLIPPED)
-    size = np.square(kept).sum() / max(len(kept), 1)
-    scaled: Table = (kept / np.sqrt(max(size, LEAST))).astype(np.float32)
-    return scaled
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What brings each column of a table to a mean of 0, and the mean square of a whole row to 1."""
+
+    mean: Array
+    spread: Array  # infinite of a column that is the same for all
+    size: float = 1.0
+
+    @classmethod
+    def of(cls, table: NDArray[np.floating]) -> _Scale:
+        spread = table.std(axis=0, dtype=np.float64)
+        spread[spread <= LEAST] = np.inf
+        plain = cls(table.mean(axis=0, dtype=np.float64), spread)
+        size = float(np.square(plain.applied(table)).sum(dtype=np.float64)) / max(len(table), 1)
+        return replace(plain, size=float(np.sqrt(max(size, LEAST))))
+
+    def applied(self, table: NDArray[np.floating]) -> Table:
+        """To some rows."""
+        scaled = np.clip((table - self.mean) / self.spread, -CLIPPED, CLIPPED) / self.size
+        return scaled.astype(np.float32)
 
 
 def ranked(
