@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1000  # cutouts that are measured together
 FEW = 3  # examples
+LISTED = 10  # so that each look is led by the answers before it: of 20 a time less is found
 NEUTRAL = 0.5  # how odd a candidate is that no model asked
 
 
@@ -51,7 +52,7 @@ def search(
     filters: Annotated[
         list[str] | None, typer.Option("--filter", help='Among which, such as "snr>7 verdict:none".')
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to list.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to list.")] = LISTED,
     newest: Annotated[int, typer.Option(min=1, max=200_000, help="Among so many of the newest.")] = 20_000,
     as_json: JsonOption = False,
 ) -> None:
