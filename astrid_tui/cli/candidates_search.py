@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1000  # cutouts that are measured together
 FEW = 3  # examples
+LISTED = 10  # so that each look is led by the answers before it: of 20 a time less is found
 NEUTRAL = 0.5  # how odd a candidate is that no model asked
 
 
@@ -51,21 +52,21 @@ def search(
     filters: Annotated[
         list[str] | None, typer.Option("--filter", help='Among which, such as "snr>7 verdict:none".')
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to list.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to list.")] = LISTED,
     newest: Annotated[int, typer.Option(min=1, max=200_000, help="Among so many of the newest.")] = 20_000,
     as_json: JsonOption = False,
 ) -> None:
     """List candidates that look like some examples, the likeliest first.
 
-    A forest learns from the examples and from what was judged to be something else; without an example
-    the oddest come first. Judge what is listed, tag what fits (`w`, then `#tag`), and search again: a rare
-    kind is found within a hundred looks.
+    A Gaussian process learns from the examples and from what was judged to be something else; without an
+    example the oddest come first. Judge what is listed, tag what fits (`w`, then `#tag`), and search
+    again: a rare kind is found within a hundred looks.
     """
     import numpy as np
 
     from core.review.alike import candidates_alike
     from pipeline.classify.chosen import chosen
-    from pipeline.training.search import OTHER, UNKNOWN, WANTED, ranked
+    from pipeline.training.search import OTHER, UNKNOWN, WANTED, ranked, together
 
     with closing(store_of(context, read_only=True)) as store:
         terms = expanded_filter(context, store, filters)
@@ -73,10 +74,10 @@ def search(
             store, tag=tag, like=like or (), unlike=unlike or (), filters=terms, limit=newest
         )
         models = chosen(store, settings_of(context))
-    kept, features = _measured(rows, models, quiet=as_json)
+    kept, tables = _measured(rows, models, quiet=as_json)
     labels = np.array([UNKNOWN if r.is_wanted is None else WANTED if r.is_wanted else OTHER for r in kept])
     oddness = np.array([NEUTRAL if r.oddness is None else r.oddness for r in kept])
-    places, likeness = ranked(features, labels, oddness)
+    places, likeness = ranked(together(tables), labels, oddness)
     found = [(kept[place], float(alike)) for place, alike in zip(places[:limit], likeness, strict=False)]
     examples = int(np.count_nonzero(labels == WANTED))
     if not as_json:
@@ -96,7 +97,7 @@ def search(
 
 def _measured(
     rows: Sequence[Alike], models: Models, *, quiet: bool
-) -> tuple[list[Alike], NDArray[np.float64]]:
+) -> tuple[list[Alike], list[NDArray[np.float32]]]:
     """Those candidates whose cutouts can be read, and what these are compared by."""
     import numpy as np
 
@@ -123,7 +124,7 @@ def _measured(
             triplets = of_sources(cutouts[some], [row.source for row in kept[some]])
             parts.append(compared_by(triplets, classifier))
             report(min(first + AT_ONCE, len(kept)), len(kept), "cutouts")
-    return kept, np.concatenate(parts)
+    return kept, [np.concatenate(table) for table in zip(*parts, strict=True)]
 
 
 def _print(found: Sequence[tuple[Alike, float]], examples: int) -> None:

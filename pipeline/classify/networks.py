@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classify.model_file import ModelFile, ModelRefused
-from pipeline.classify.onnx_network import checked, line_of, session
+from pipeline.classify.onnx_network import checked, line_of, session, telling_before
 from pipeline.classify.scorers import Inputs, calibrated
 from pipeline.classify.triplets import NOISE, SIDE, SPREAD, network_input
 from pipeline.classify.turns import TURNS, mean_logits
@@ -95,13 +97,13 @@ class CandidateNetwork:
             check_sizes(
                 self.name, checked(self.name, model.network, operators), {self._input: (BATCH, *shape)}
             )
-        self._session: onnxruntime.InferenceSession = session(
-            model, operators, {self._input: [None, *shape]}, threads
-        )
+        self._model, self._made_as = model, (operators, {self._input: [None, *shape]}, threads)
+        self._session: onnxruntime.InferenceSession = session(model, *self._made_as)
         outputs = {each.name for each in self._session.get_outputs()}
         if self._output not in outputs:
             raise ModelRefused(f"{self.name}: model.onnx has no output {self._output[:64]!r}")
         self._has_embedding = EMBEDDING in outputs
+        self._is_own = own
         self._also = EMBEDDING if own and self._has_embedding else None  # what it sees costs our own nothing
 
     def logits(self, inputs: Inputs) -> Array:
@@ -133,6 +135,30 @@ class CandidateNetwork:
         found = [self._run(batch, EMBEDDING)[1] for batch in self._batches(inputs)]
         return np.concatenate(found) if found else np.empty((0, 0), dtype=np.float32)
 
+    def last_layers(self, inputs: Inputs) -> list[NDArray[np.float32]]:
+        """What it sees of each candidate in its last layer but one and in the one before: each (n, E).
+
+        Of an imported network the last but one alone, of most of these none.
+
+        Raises
+        ------
+        ModelRefused
+            It fails.
+        """
+        if not (self._is_own and self._has_embedding):
+            seen = self.embedding(inputs)
+            return [] if seen is None else [seen]
+        wide, before = self._wide
+        found = [self._asked(wide, [EMBEDDING, before], batch) for batch in self._batches(inputs)]
+        return [np.concatenate(layer) for layer in zip(*found, strict=True)]
+
+    @cached_property
+    def _wide(self) -> tuple[onnxruntime.InferenceSession, str]:
+        """The network once more, which tells the layer before its embedding too, and that layer's name."""
+        assert self._model.network is not None  # or there were no session
+        network, before = telling_before(self._model.network, EMBEDDING)
+        return session(replace(self._model, network=network), *self._made_as), before
+
     def _shape(self, name: str, inputs: str) -> tuple[int, ...]:
         if inputs == "features":
             from pipeline.classify.cutout_features import NAMES
@@ -159,11 +185,7 @@ class CandidateNetwork:
         return mean_logits(lambda some: self._run(some)[0], batch, raw) if self._is_turned else raw
 
     def _run(self, batch: Batch, also: str | None = None) -> tuple[Array, Any]:
-        names = [self._output] if also is None else [self._output, also]
-        try:
-            found = self._session.run(names, {self._input: batch})
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises many kinds, of no common base
-            raise ModelRefused(f"{self.name}: it cannot be run: {line_of(error)}") from None
+        found = self._asked(self._session, [self._output] if also is None else [self._output, also], batch)
         raw = np.asarray(found[0], dtype=np.float64)
         if raw.size != len(batch):
             raise ModelRefused(
@@ -176,6 +198,12 @@ class CandidateNetwork:
             sure = np.clip(raw, 1e-7, 1.0 - 1e-7)
             raw = np.log(sure) - np.log1p(-sure)
         return raw, found[-1]
+
+    def _asked(self, network: onnxruntime.InferenceSession, names: list[str], batch: Batch) -> list[Any]:
+        try:
+            return list(network.run(names, {self._input: batch}))
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises many kinds, of no common base
+            raise ModelRefused(f"{self.name}: it cannot be run: {line_of(error)}") from None
 
 
 def check_sizes(name: str, network: Any, inputs: dict[str, tuple[int, ...]]) -> None:

@@ -1,12 +1,16 @@
-"""The search for more of a rare kind: a forest on the labels so far, with a little of how odd each is.
+"""The search for more of a rare kind: a Gaussian process on the answers so far.
 
-Unlabelled detectors of outliers do not find what a person looks for; a forest that learns from each answer
-does, and a few examples are enough to begin with (compare Lochner & Bassett 2021, whose regression it is
-in the plainest form).
+Unlabelled detectors of outliers do not find what a person looks for; what learns from each answer does, and a
+few examples are enough to begin with (Lochner & Bassett 2021, Astronomy and Computing 36, 100481). As in
+Lochner & Rudnick (2025, AJ 169, 121) it is a Gaussian process along the principal axes of what networks see;
+here of what is measured too. What comes first is looked at first: with a hundred answers to give there is
+little to gain by looking elsewhere (Garnett et al. 2012, ICML, 843).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,40 +18,104 @@ from numpy.typing import NDArray
 
 from pipeline.classify.classify import Classifier
 from pipeline.classify.networks import CandidateNetwork
+from pipeline.classify.rings import rings
 from pipeline.classify.scorers import Inputs
 
 if TYPE_CHECKING:
     from pipeline.classify.triplets import Triplets
 
 Array = NDArray[np.float64]
+Table = NDArray[np.float32]
 
-TREES = 100
-ODDNESS_SHARE = 0.05  # of the order: decides where the forest has nothing to say
+AXES = 64
+TEACHING = 10_000  # candidates that tell scales and axes
+CLIPPED = 6.0  # standard deviations beyond which a number says nothing more
+NARROWNESS = 0.5  # of the kernel: two candidates that differ as any two do share exp(-2 * this)
+NOISE = 0.3  # variance of an answer: the kind's edge is no line
+REST, REST_WEIGHT = 300, 0.2  # unlabelled candidates that stand for all else, and what each counts
+ROWS = 4096
+LEAST = 1e-9
 UNKNOWN, OTHER, WANTED = -1, 0, 1
 
 
-def compared_by(triplets: Triplets, classifier: Classifier) -> Array:
-    """Numbers by which candidates are told apart, (n, F), 0 where there is none.
+def compared_by(triplets: Triplets, classifier: Classifier) -> tuple[Table, ...]:
+    """Tables of numbers by which candidates are told apart, each (n, F), 0 where there is none.
 
-    What is measured of their cutouts and, where the real-bogus network in use tells it, what that sees of
-    them in its last layer but one: it knows shapes that nobody thought of measuring.
+    What is measured of their cutouts, the light in rings and, where the real-bogus network in use tells it,
+    what that sees of them in its last layers but one and but two. The last but one sums up what tells real
+    from bogus; the one before still knows shapes for which that made no difference.
     """
     inputs = Inputs(triplets)
-    found: list[NDArray[np.floating]] = [inputs.features]
+    found: list[Table] = [inputs.features, rings(triplets)]
     for each in classifier.scorers:
-        if isinstance(each, CandidateNetwork) and (seen := each.embedding(inputs)) is not None:
-            found.append(seen)
-    return np.nan_to_num(np.hstack(found).astype(np.float64), nan=0.0)
+        if isinstance(each, CandidateNetwork):
+            found += each.last_layers(inputs)
+    return tuple(np.nan_to_num(table.astype(np.float32), nan=0.0) for table in found)
+
+
+def together(tables: Sequence[NDArray[np.floating]], seed: int = 1) -> Table:
+    """Tables along the principal axes of all, each of which counts alike, however wide it is.
+
+    Parameters
+    ----------
+    tables : sequence of (n, F) float
+        What `compared_by` gives, of all candidates.
+    seed : int
+
+    Returns
+    -------
+    (n, k) float32
+        Of a mean square of 1.
+    """
+    count = len(tables[0])
+    some: slice | NDArray[np.intp] = slice(None)
+    if count > TEACHING:
+        some = np.random.default_rng(seed).choice(count, TEACHING, replace=False)
+    scales = [_Scale.of(table[some]) for table in tables]
+    taught = np.hstack([scale.applied(table[some]) for scale, table in zip(scales, tables, strict=True)])
+    power, axes = np.linalg.eigh(taught.T @ taught)
+    axes = axes[:, np.argsort(-power)[:AXES]]
+    found = np.empty((count, axes.shape[1]), dtype=np.float32)
+    for first in range(0, count, ROWS):  # all of a hundred thousand in all columns were half a gigabyte
+        part = slice(first, first + ROWS)
+        scaled = [scale.applied(table[part]) for scale, table in zip(scales, tables, strict=True)]
+        found[part] = np.hstack(scaled) @ axes
+    size = float(np.square(found).sum(dtype=np.float64)) / max(found.size, 1)
+    found /= np.float32(np.sqrt(max(size, LEAST)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What brings each column of a table to a mean of 0, and the mean square of a whole row to 1."""
+
+    mean: Array
+    spread: Array  # infinite of a column that is the same for all
+    size: float = 1.0
+
+    @classmethod
+    def of(cls, table: NDArray[np.floating]) -> _Scale:
+        spread = table.std(axis=0, dtype=np.float64)
+        spread[spread <= LEAST] = np.inf
+        plain = cls(table.mean(axis=0, dtype=np.float64), spread)
+        size = float(np.square(plain.applied(table)).sum(dtype=np.float64)) / max(len(table), 1)
+        return replace(plain, size=float(np.sqrt(max(size, LEAST))))
+
+    def applied(self, table: NDArray[np.floating]) -> Table:
+        """To some rows."""
+        scaled = np.clip((table - self.mean) / self.spread, -CLIPPED, CLIPPED) / self.size
+        return scaled.astype(np.float32)
 
 
 def ranked(
-    features: NDArray[np.floating], labels: NDArray[np.integer], oddness: Array, seed: int = 1
+    table: NDArray[np.floating], labels: NDArray[np.integer], oddness: Array, seed: int = 1
 ) -> tuple[NDArray[np.intp], Array]:
     """What to look at next, the likeliest first, without what has a label; and how like it is.
 
     Parameters
     ----------
-    features : (n, F) float
+    table : (n, k) float
+        What `together` gives.
     labels : (n,) int
         `WANTED`, `OTHER` or `UNKNOWN`.
     oddness : (n,) float64
@@ -58,27 +126,41 @@ def ranked(
     -------
     left : (m,) intp
     likeness : (m,) float64
-        The share of the forest's trees that take it for an example, with a little of its oddness: it
-        orders, and is no probability.
+        About 1 for what is as the examples are, 0 for what is like nothing that was answered: it orders,
+        and is no probability. 0 for all without an example.
     """
-    from sklearn.ensemble import RandomForestClassifier
-
     known = labels != UNKNOWN
-    score = ODDNESS_SHARE * np.asarray(oddness, dtype=np.float64)
     wanted = labels == WANTED
+    likeness, order = np.zeros(len(labels)), np.asarray(oddness, dtype=np.float64)
     if wanted.any():
-        teach, says = features[known], wanted[known]
-        if not (labels == OTHER).any():  # nothing is known to be something else: most of the rest is
-            random = np.random.default_rng(seed)
-            rest = np.flatnonzero(~known)
-            some = random.choice(rest, min(len(rest), 20 * int(wanted.sum())), replace=False)
-            teach = np.concatenate([teach, features[some]])
-            says = np.concatenate([says, np.zeros(len(some), bool)])
-        if says.any() and not says.all():
-            grown = RandomForestClassifier(
-                n_estimators=TREES, class_weight="balanced", min_samples_leaf=1, random_state=seed, n_jobs=1
-            ).fit(teach, says)
-            score = score + grown.predict_proba(features)[:, 1]
-    found = np.argsort(-score, kind="stable")
+        likeness = order = _likeness(table.astype(np.float32, copy=False), known, wanted, seed)
+    found = np.argsort(-order, kind="stable")
     left: NDArray[np.intp] = found[~known[found]]
-    return left, score[left]
+    return left, likeness[left]
+
+
+def _likeness(table: Table, known: NDArray[np.bool_], wanted: NDArray[np.bool_], seed: int) -> Array:
+    """The mean of a Gaussian process (Rasmussen & Williams 2006, eq. 2.25) that is 1 at examples, else 0.
+
+    Some of what has no answer counts a little as something else, which nearly all of it is (compare Elkan &
+    Noto 2008, KDD, 213): the few answers all lie where examples do, and say nothing of the rest.
+    """
+    told, rest = np.flatnonzero(known), np.flatnonzero(~known)
+    random = np.random.default_rng(seed + len(told))
+    some = random.choice(rest, min(len(rest), REST), replace=False)
+    taught = np.concatenate([told, some])
+    weight = np.concatenate([np.ones(len(told)), np.full(len(some), REST_WEIGHT)])
+    among = _kernel(table[taught], table[taught]).astype(np.float64)
+    share = np.linalg.solve(among + NOISE * np.diag(1.0 / weight), wanted[taught].astype(np.float64))
+    found = np.empty(len(table))
+    for first in range(0, len(table), ROWS):
+        part = table[first : first + ROWS]
+        found[first : first + ROWS] = _kernel(part, table[taught]) @ share.astype(np.float32)
+    return found
+
+
+def _kernel(left: Table, right: Table) -> Table:
+    """How alike rows are, from 0 to 1."""
+    square = (left * left).sum(axis=1)[:, None] + (right * right).sum(axis=1) - 2.0 * (left @ right.T)
+    found: Table = np.exp(np.maximum(square, 0.0) * np.float32(-NARROWNESS / max(left.shape[1], 1)))
+    return found

@@ -58,7 +58,7 @@ def test_candidates_are_compared_by_what_the_models_saw(sqlite_store, tmp_path, 
     rows = candidates_alike(sqlite_store, tag=None)
     assert [row.source for row in rows] == ["astrid", "ztf", "ztf", "ztf"]
     seen = []
-    monkeypatch.setattr(search, "compared_by", lambda found, _: seen.append(found) or np.zeros((4, 1)))
+    monkeypatch.setattr(search, "compared_by", lambda found, _: seen.append(found) or (np.zeros((4, 1)),))
     monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
     monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{sqlite_store.url}")
     Command(monkeypatch, capsys.readouterr)("candidates", "search")

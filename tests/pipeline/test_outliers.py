@@ -1,7 +1,9 @@
 """Outlier detectors: equal to scikit-learn's, ranks that mean what they say, files that are not believed."""
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 from sklearn.ensemble import IsolationForest as SklearnForest
 from sklearn.svm import OneClassSVM
 
@@ -15,7 +17,7 @@ from pipeline.classify.scorers import Inputs, load, probabilities
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training import outlier_axes, outliers_train
 from pipeline.training.outliers_train import OutlierOptions
-from pipeline.training.search import OTHER, UNKNOWN, WANTED, compared_by, ranked
+from pipeline.training.search import OTHER, UNKNOWN, WANTED, compared_by, ranked, together
 from tests.pipeline.toy_models import blobs
 
 F = len(cutout_features.NAMES)
@@ -245,12 +247,52 @@ def test_three_examples_and_a_hundred_answers_find_a_rare_class():
 
 def test_candidates_are_compared_by_what_is_measured_and_what_the_network_sees():
     triplets = blobs(20).triplets
+    triplets.ref[:3] = np.nan  # what cannot be measured says nothing
     seen = compared_by(triplets, Classifier.of())
     measured = compared_by(triplets, Classifier.of({}))
-    assert (measured.shape, seen.shape) == ((20, F), (20, F + 32))
-    np.testing.assert_array_equal(seen[:, :F], measured)
-    assert np.isfinite(seen).all()
-    assert (seen[:, F:].std(axis=0) > 0).any()
+    assert [table.shape for table in measured] == [(20, F), (20, 69)]
+    assert [table.shape for table in seen] == [(20, F), (20, 69), (20, 32), (20, 400)]
+    for ours, theirs in zip(seen, measured, strict=False):
+        np.testing.assert_array_equal(ours, theirs)
+    for table in seen:
+        assert np.isfinite(table).all()
+        assert (table.std(axis=0) > 0).any()
+
+
+def test_what_the_layer_before_the_embedding_sees_is_what_the_embedding_is_made_of():
+    inputs = Inputs(blobs(20).triplets)
+    graph = onnx.load(SHIPPED["realbogus"].folder / "model.onnx").graph
+    network = next(each for each in Classifier.of().scorers if isinstance(each, CandidateNetwork))
+    embedding, before = network.last_layers(inputs)
+    np.testing.assert_allclose(embedding, network.embedding(inputs), rtol=1e-5, atol=1e-6)
+    weights = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    last = next(node for node in graph.node if node.op_type == "Gemm")
+    weight, offset = (weights[name] for name in last.input[1:])
+    weight = weight.T if any(each.name == "transB" and each.i for each in last.attribute) else weight
+    np.testing.assert_allclose(np.maximum(before @ weight + offset, 0.0), embedding, rtol=1e-4, atol=1e-4)
+
+
+def test_tables_count_alike_however_wide_they_are():
+    """The kind differs in a narrow table; what a wide one says of candidates has nothing to do with it."""
+    random = np.random.default_rng(3)
+    narrow, wide = random.standard_normal((600, 3)), random.standard_normal((600, 400))
+    rare = np.arange(600) < 30
+    narrow[rare] += 5.0
+    table = together([narrow, wide, np.ones((600, 2))])
+    assert table.dtype == np.float32
+    assert np.square(table).sum(axis=1).mean() == pytest.approx(table.shape[1], rel=1e-3)
+    labels = np.where(np.arange(600) < 3, WANTED, UNKNOWN)
+    assert rare[ranked(table, labels, np.zeros(600))[0][:20]].all()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_search_among_hardly_anything_goes_on(count):
+    table = together([np.ones((count, F)), np.zeros((count, 4))])
+    labels = np.full(count, UNKNOWN)
+    labels[0] = WANTED
+    left, likeness = ranked(table, labels, np.zeros(count))
+    assert left.tolist() == list(range(1, count))
+    assert np.isfinite(likeness).all()
 
 
 def test_without_an_example_the_oddest_come_first_and_answers_do_not_come_again():
