@@ -17,6 +17,7 @@ from pipeline.files.card_units import (
     is_in_electrons,
     is_of_counts_per_electron,
     seconds_of,
+    seconds_told,
 )
 from pipeline.files.cards import (
     KEYWORDS,
@@ -143,8 +144,13 @@ def _exposure_s(header: Header) -> float | None:
 
 
 def _seconds(header: Header, name: str) -> float | None:
-    length = told(header, name)
-    return None if length is None else length.value * seconds_of(length.comment)
+    """The first length of time: a number in the unit of its comment, or a text with its unit."""
+    for keyword in KEYWORDS[name]:
+        if (length := next(numbers(header, (keyword,)), None)) is not None:
+            return length.value * seconds_of(length.comment)
+        if (seconds := seconds_told(look_up(header, (keyword,)))) is not None:
+            return seconds
+    return None
 
 
 def unreadable_cards(header: Header) -> str | None:
