@@ -14,6 +14,7 @@ from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
 from pipeline.files.cards import look_up, text
+from pipeline.files.steps import pedestal_of, told_steps
 from pipeline.frame import Readout
 
 KEYWORDS: dict[str, tuple[str, ...]] = {
@@ -46,7 +47,7 @@ MOST = 100_000  # exposures of a master: more is no count
 
 
 def readout_of(header: Header) -> Readout:
-    """What a header says of it: names of `KEYWORDS`, each with a finite number or a short text."""
+    """What a header says of it: names such as those of `KEYWORDS`, each with a number or a short text."""
     told: list[tuple[str, float | str]] = []
     for name, value in _values(header):
         if isinstance(value, bool) or value is None:
@@ -72,6 +73,8 @@ def _values(header: Header) -> Iterator[tuple[str, object]]:
         yield from (
             (f"{name} {side}", look_up(header, (word,))) for side, word in zip("xy", both, strict=True)
         )
+    # Of a calibrated frame it says nothing of the readout: it was added to what was left (`overscan.trim`).
+    yield "pedestal", None if told_steps(header) else pedestal_of(header)
     numbers = re.findall(r"\d+", str(look_up(header, (SECTION_OF_CHIP,)) or ""))
     if len(numbers) == 4 and "0" not in numbers:  # counted from 1
         x1, x2, y1, y2 = map(int, numbers)
