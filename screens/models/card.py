@@ -47,6 +47,11 @@ def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     return [*lines, *scorecard_lines(card, width, plain=plain)]
 
 
+def _earlier(training: Training) -> list[tuple[str, object]]:
+    """How long it was at work before it was gone on with, if it was."""
+    return [("before that", f"{training.earlier_s / 60:.1f} min")] if training.earlier_s else []
+
+
 def training_sheet(
     training: Training, curve: Mapping[str, Sequence[tuple[float, float]]], width: int, *, plain: bool
 ) -> list[Line]:
@@ -58,6 +63,7 @@ def training_sheet(
         ("reason", training.reason or "none"),
         ("began", date(training.started_at)),
         ("ended", date(training.ended_at) if training.ended_at else "not yet"),
+        *_earlier(training),
         ("energy", energy),
         ("host", training.host),
         ("digest", training.digest or "none yet"),
