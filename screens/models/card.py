@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.models.names import ODD_BY
-from core.models.worth import METRICS
+from core.models.worth import METRICS, too_few
 from screens.lines import Line, Tone, column, span, wrapped
 from screens.models.plots import plot_lines, training_curve_lines
 from screens.models.view import date, facts_lines
@@ -30,7 +30,10 @@ def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     lines = facts_lines(facts, width)
     metrics = card.facts.get("metrics")
     if isinstance(metrics, Mapping):
-        named = ((METRICS.get(str(name), str(name)), value) for name, value in metrics.items())
+        named = (
+            (METRICS.get(str(name), str(name)), too_few(metrics, str(name)) or value)
+            for name, value in metrics.items()
+        )
         lines += [(), _title("Metrics"), *facts_lines(named, width)]
     if card.judged:
         lines += [
@@ -69,7 +72,7 @@ def training_sheet(
         ("digest", training.digest or "none yet"),
         ("registry", "told" if training.is_published else "not told yet"),
         *training.parameters.items(),
-        *training.metrics.items(),
+        *((name, too_few(training.metrics, name) or value) for name, value in training.metrics.items()),
     ]
     lines = facts_lines(facts, width)
     plots = {name: points for name, points in curve.items() if "loss" not in name}
