@@ -11,10 +11,11 @@ from astropy.io.fits import Header
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from core.header_words import PEDESTAL
 from pipeline.files.cards import look_up
 from pipeline.files.fits_selection import SMALLEST_SIDE
 from pipeline.files.headers import gain_of_amplifier
-from pipeline.files.steps import NOT_DONE, PEDESTAL, pedestal_of, told_steps
+from pipeline.files.steps import NOT_DONE, pedestal_of, told_steps
 from pipeline.frame import FrameRefused, Image, RawFrame
 from pipeline.quantile import MAD_TO_SIGMA
 

@@ -11,6 +11,7 @@ from itertools import chain
 from astropy.io.fits import Header
 
 from core.epochs import mjd_of
+from core.header_words import KEYWORDS, START_DATES, WHEELS
 from pipeline.files.card_units import (
     TIME_UNITS_S,
     is_in_counts,
@@ -20,7 +21,6 @@ from pipeline.files.card_units import (
     seconds_told,
 )
 from pipeline.files.cards import (
-    KEYWORDS,
     MOST_TEXT,
     Number,
     all_told,
@@ -35,7 +35,6 @@ from pipeline.files.cards import (
 from pipeline.files.kinds import kind_of
 from pipeline.files.order_blocking import in_the_light
 from pipeline.files.times import (
-    START_DATES,
     absurd_dates,
     contradiction,
     elsewhere,
@@ -52,12 +51,6 @@ from pipeline.frame import Exposure, FrameRefused
 EMPTY_SLOTS = (
     *("air", "clear", "clr", "open", "none", "empty", "out", "free", "hole", "n/a"),
     *("blank", "dummy", "home", "no filter", "no_filter", "nofilter", "null", "unknown", "unused"),
-)
-WHEELS = (
-    *(f"FILTER{wheel}" for wheel in ("1", "2", "3", "4", "A", "B", "01", "02", "03")),
-    *("FILTNAM1", "FILTNAM2"),  # Hubble's WFPC2
-    *("ALFLTNM", "FAFLTNM", "FBFLTNM", "NCFLTNM1", "NCFLTNM2"),  # the NOT
-    *(f"HIERARCH ESO INS FILT{wheel} NAME" for wheel in (1, 2, 3, 4)),
 )
 COLOUR_MOSAICS = {"rggb", "bggr", "grbg", "gbrg"}
 

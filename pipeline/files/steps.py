@@ -6,18 +6,12 @@ import re
 
 from astropy.io.fits import Header
 
+from core.header_words import PEDESTAL, STEPS
 from core.vocabulary import FrameKind
 from pipeline.files.cards import look_up, numbers
 from pipeline.files.kinds import steps_in_words
 
-# Of IRAF's ccdproc and of Hubble's pipelines; true, or a text that tells when and how.
-STEPS: dict[FrameKind, tuple[str, ...]] = {
-    FrameKind.BIAS: ("ZEROCOR", "BIASCOR", "BIASCORR"),
-    FrameKind.DARK: ("DARKCOR", "DARKCORR"),
-    FrameKind.FLAT: ("FLATCOR", "FLATCORR"),
-}
 NOT_DONE = {"", "0", "f", "false", "n", "no", "none", "omit", "perform", "skipped"}
-PEDESTAL = "PEDESTAL"  # of SBIG's additions to FITS, and so of MaxIm's and ASTAP's
 LETTERS = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}  # of CALSTAT: MaxIm, ASTAP
 
 _LETTERS = re.compile(r"[BDFSCM]+", re.IGNORECASE)
