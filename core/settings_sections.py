@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from core.header_words import unread
 from core.login import refusal
 from core.settings_values import usable
 
@@ -64,6 +65,13 @@ class CameraSettings(Section):
     saturation: float = Field(0.0, ge=0)  # data units
     cadence_s: float = Field(0.0, ge=0)  # between two frames; 0: as the watched folders find it
     keywords: dict[Keyword, Keyword] = Field(default_factory=dict)  # what AstrID reads, and where it stands
+
+    @field_validator("keywords")
+    @classmethod
+    def _read(cls, keywords: dict[str, str]) -> dict[str, str]:
+        if (wrong := unread(keywords)) is not None:
+            raise ValueError(wrong)
+        return keywords
 
 
 Latitude = Annotated[float, Field(ge=-90, le=90)]

@@ -69,6 +69,7 @@ class FluxKind(StrEnum):
     DETECTION = "detection"
     FORCED = "forced"  # measured at the object's place, whether there was something or not
     LIMIT = "limit"  # nothing was detected; a source as bright would have been
+    WITHDRAWN = "withdrawn"  # the survey took it back; kept so that no earlier packet brings it again
 
 
 class ReviewState(StrEnum):

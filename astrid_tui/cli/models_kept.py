@@ -85,10 +85,14 @@ def tell_registry(store: Store, settings: Settings) -> str | None:
 
 def print_training(told: dict[str, Any]) -> None:
     """Say what came of a training."""
+    from core.models.worth import too_few
+
     if told["digest"] is None:
         print_text(f"{told['key']}: {told['reason']}")
         return
     print_text(f"The model is in {told['folder']}/model, digest {told['digest']}")
-    print_table(("metric", "value"), [(name, f"{value:.4g}") for name, value in told["metrics"].items()])
+    metrics = told["metrics"]
+    rows = [(name, too_few(metrics, name) or f"{value:.4g}") for name, value in metrics.items()]
+    print_table(("metric", "value"), rows)
     if told["version"] is not None:
         print_text(f"It is version {told['version']}: astrid models promote {told['name']} {told['version']}")

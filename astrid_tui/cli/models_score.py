@@ -43,7 +43,9 @@ def score(
             "values beyond 1e30 count as masked, the "
             "candidate at the middle, NaN where masked; a ref that is NaN throughout is absent. pixel_scale, "
             "if it is there, is arcsec a pixel, one for all or one for each: models know stars of 2 to 6 "
-            "pixels, and pixels wider than 0.67 arcsec are made finer, as in seeing of 2 arcsec.",
+            "pixels, and pixels wider than 0.67 arcsec are made finer, as in seeing of 2 arcsec. snr and "
+            "unet, if they are there, are the signed significance of each and its score by the U-Net, NaN "
+            "where there is none: `astrid candidates list --json` has both.",
         ),
     ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the JSON here.")] = None,
@@ -54,6 +56,9 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Score triplets with every model in use. Needs no store: without one, what AstrID came with scores.
+
+    In the review queue the ensemble also weighs the significance, and what the U-Net says, which sees whole
+    frames: where FILE holds no snr or unet its scores are not quite those, and that is told.
 
     A triplet of fewer than 25 usable pixels, or without a difference, gets no score. Exit code 3 where some
     got none, 1 where none got any, 4 where no model can score.
@@ -78,7 +83,8 @@ def score(
             f"{len(lost)} of {scores.count} triplets have no score: their difference has fewer than "
             f"{LEAST_PIXELS} usable pixels (rows {shown})"
         )
-    told = _told(file, scores, classifier.remarks)
+    without = score_file.without(triplets, classifier)
+    told = _told(file, scores, classifier.remarks) | {"ensemble_without": without}
     if output is not None:
         with output_stream(output) as stream:
             json.dump(told, stream, allow_nan=False, indent=2)
@@ -90,6 +96,11 @@ def score(
         print_text(f"{scores.count - len(lost)} triplets scored by {by}: {output}")
     else:
         _print(scores)
+    if without and not as_json:
+        print_text(
+            f"The ensemble scores without {' and '.join(without)}, which it weighs in the review queue: its "
+            f"scores there differ a little. Give {' and '.join(without)} in FILE."
+        )
     if not scores.digests and scores.count:
         raise typer.Exit(ExitCode.UNAVAILABLE)
     if lost:

@@ -144,10 +144,14 @@ def _process(
     quiet: bool,
 ) -> "RunSummary":
     """Drive the run; if it was started for a recorded one, what hinders it is recorded there."""
+    from core.database.patience import patiently
     from core.operations import runs
     from core.operations.status import status as read_status
 
-    settings, store = settings_of(context), store_of(context)
+    settings = settings_of(context)
+    store = patiently(
+        lambda: store_of(context), wait_s=settings.queue.store_wait_s, on_trouble=remark
+    )  # as where this machine and its server were switched on together
     queued = read_status(store, limit=1)["counts"].get(ObservationState.QUEUED, 0)
     total = min(queued, limit or queued)
     done = 0

@@ -33,7 +33,7 @@ from core.frames.commit_candidates import candidate_columns, write_candidates
 from core.frames.forced import forced_rows
 from core.frames.outcome import DifferenceFacts, FrameOutcome
 from core.frames.queue import NO_LEASE, Lease, LeaseLost, held
-from core.frames.queue_history import note_all
+from core.frames.queue_history import note_all, waits_since
 from core.frames.references import best
 from core.frames.shown import in_order
 from core.objects.association import lock, refresh
@@ -160,7 +160,7 @@ def _end_lease(
         values |= asdict(outcome.quality)
     if outcome.state == "away":
         # There is no count of looks: half of what a frame waited until now makes them as rare.
-        waited = max(time.time() - lease.observation.created_at, 0.0)
+        waited = max(time.time() - waits_since(session, lease.observation), 0.0)
         values["attempts"] = col(Observation.attempts) - 1
         values["not_before"] = store.clock() + min(max(retry_s, waited / 2), LONGEST_LOOK_S)
     elif state == ObservationState.QUEUED:

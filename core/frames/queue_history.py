@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlmodel import Session, col, insert, select
+from sqlmodel import Session, col, func, insert, select
 
 from core.database.store import Store
-from core.database.tables import QueueEvent, StageRun
+from core.database.tables import Observation, QueueEvent, StageRun
 from core.vocabulary import QueueEventKind
 
 
@@ -80,6 +80,15 @@ def note_all(
     ]
     if rows:
         session.connection().execute(insert(QueueEvent), rows)
+
+
+def waits_since(session: Session, row: Observation) -> float:
+    """Since when a frame is in the queue: registered, put back by a person, or its file replaced."""
+    anew = (QueueEventKind.RETRIED.value, QueueEventKind.REPLACED.value)
+    query = select(func.max(QueueEvent.at)).where(
+        col(QueueEvent.observation_id) == row.id, col(QueueEvent.event).in_(anew)
+    )
+    return max(row.created_at, session.exec(query).one() or 0.0)
 
 
 def history(store: Store, observation_id: int) -> tuple[Happening, ...]:

@@ -49,6 +49,14 @@ class Training:
         ``running``, ``done``, ``stopped``, ``failed``; ``lost`` where its process is no more.
     parameters : mapping
         By which it can be done again: seed, sizes, digests of data and code.
+    started_at : float
+        When it was begun, or last gone on with.
+    earlier_s : float
+        How long it had been at work before it was gone on with.
+    ended_at : float, optional
+        Of one that is lost when it last wrote something.
+    energy_j : float, optional
+        Of all its time, where all of that was measured.
     registry : str, optional
         The registry that was told of it as it is now; none where it went on since, or none was told.
     """
@@ -67,6 +75,7 @@ class Training:
     metrics: Mapping[str, float] = field(default_factory=dict)  # those that are numbers
     digest: str | None = None
     energy_j: float | None = None
+    earlier_s: float = 0.0
     registry: str | None = None
 
     @property
@@ -74,12 +83,17 @@ class Training:
         """Whether a registry was told of it as it is now."""
         return self.registry is not None
 
+    def seconds(self, now: float) -> float:
+        """How long it was at work until now (Unix seconds), with what came before it was gone on with."""
+        return self.earlier_s + max((self.ended_at or now) - self.started_at, 0.0)
+
     def record(self) -> dict[str, Any]:
         """For JSON."""
         names = ("key", "name", "state", "started_at", "ended_at", "reason", "host", "digest", "energy_j")
         facts = {name: getattr(self, name) for name in names}
         return {
             **facts,
+            "seconds": self.seconds(time.time()),
             "parameters": dict(self.parameters),
             "metrics": dict(self.metrics),
             "is_published": self.is_published,
@@ -124,24 +138,25 @@ def read(folder: Path) -> Training | None:
             metrics=_numbers(facts.get("metrics")),
             digest=_text(facts.get("digest")),
             energy_j=_number(facts.get("energy_j")),
+            earlier_s=_number(facts.get("earlier_s")) or 0.0,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
     if (
         training.state == RUNNING
         and training.host == os.uname().nodename
-        and is_gone(training.pid, training.mark, _silent_s(training))
+        and is_gone(training.pid, training.mark, time.time() - _heard_at(training))
     ):
         training = _lost(training)
     return replace(training, registry=_registry(training))
 
 
-def _silent_s(training: Training) -> float:
-    """How long ago it wrote something."""
+def _heard_at(training: Training) -> float:
+    """When it last wrote something; who tells a registry of it is another."""
     written = [training.started_at]
     with suppress(OSError):
-        written += [each.stat().st_mtime for each in training.folder.iterdir()]
-    return time.time() - max(written)
+        written += [each.stat().st_mtime for each in training.folder.iterdir() if each.name != PUBLISHED]
+    return max(written)
 
 
 def curve(training: Training) -> dict[str, list[tuple[float, float]]]:
@@ -198,7 +213,7 @@ def _registry(training: Training) -> str | None:
 
 
 def _lost(training: Training) -> Training:
-    lost = replace(training, state=LOST)
+    lost = replace(training, state=LOST, ended_at=_heard_at(training))
     return replace(lost, reason=f"its process is no more; {goes_on(lost)}")
 
 

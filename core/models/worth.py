@@ -21,6 +21,13 @@ METRICS = {
     "labels_auc": "area under ROC of labels",
     HELD_OUT: "examples that were held out",
 }
+# A share of the bogus tells nothing of fewer than make one of it.
+LEAST_BOGUS = {
+    "fnr_at_1_percent_fpr": 100,
+    "fnr_at_1_percent_fpr_snr_10": 100,
+    "fnr_at_10_percent_fpr": 10,
+    "labels_fnr_at_10_percent_fpr": 10,
+}
 SHARES = ("missed", "bogus among", "real ")  # told in percent
 PARTS = {"simulated": "simulated", "simulated_and_real_pixels": "real frames included"}
 NUMBERS = {
@@ -39,8 +46,22 @@ Rows = list[tuple[str, str]]
 def metric_rows(metrics: object) -> Rows:
     """Of what a training measured on data of its own kind, the first to ask for; all where none is known."""
     found = metrics if isinstance(metrics, Mapping) else {}
-    known = [(METRICS[name], _told(METRICS[name], found[name])) for name in METRICS if name in found]
+    known = [
+        (METRICS[name], too_few(found, name) or _told(METRICS[name], found[name]))
+        for name in METRICS
+        if name in found
+    ]
     return known or [(str(name), _number(value)) for name, value in list(found.items())[:5]]
+
+
+def too_few(metrics: Mapping[str, Any], name: str) -> str | None:
+    """What is told instead of a metric that rests on too few bogus; none where they are enough."""
+    which = "labels_" if name.startswith("labels_") else ""
+    count, share = metrics.get(f"{which}{HELD_OUT}"), metrics.get(f"{which}prevalence")
+    if name not in LEAST_BOGUS or not isinstance(count, int | float) or not isinstance(share, int | float):
+        return None
+    bogus = count * (1.0 - share)
+    return f"too few to tell ({bogus:.0f} bogus)" if round(bogus) < LEAST_BOGUS[name] else None
 
 
 def in_a_line(metrics: object) -> str:

@@ -41,7 +41,7 @@ COLUMNS = (
     Column("flux_err", float, None, "one sigma of flux, in flux_unit"),
     Column("flux_unit", str, None, "unit of flux and flux_err"),
     Column("mag", float, "mag", "magnitude of the difference flux without its sign, or of the limit"),
-    Column("mag_err", float, "mag", "one sigma of mag"),
+    Column("mag_err", float, "mag", "one sigma of mag, that of its zeropoint left out"),
     Column("mag_system", str, None, "of mag: ab, vega or instrumental"),
     Column("flux_njy", float, "nJy", "flux on the AB system; empty without a zeropoint of it"),
     Column("flux_err_njy", float, "nJy", "one sigma of flux_njy"),

@@ -94,9 +94,10 @@ def light_curve(
     """All points of an object or more in order of time: detections, forced fluxes, what surveys tell.
 
     Forced fluxes are those of current differences. A body that moves was elsewhere before and after it was
-    detected: of one there are detections alone.
+    detected: of one there are detections alone. What a survey took back is no point.
     """
-    detected = list(detections)
+    taken_back = _taken_back(db, object_ids)
+    detected = [row for row in detections if (row.source, row.external_id) not in taken_back]
     moving = _moving(db, object_ids, detected)
     staying = [key for key in object_ids if key not in moving]
     query = (
@@ -150,9 +151,11 @@ def _survey_fluxes(db: Session, object_ids: Sequence[int], detected: list[Candid
     """What surveys tell of the exposures of which there is no candidate: the best of each."""
     query = (
         select(SurveyFlux)
-        .where(col(SurveyFlux.sky_object_id).in_(object_ids))
+        .where(
+            col(SurveyFlux.sky_object_id).in_(object_ids), col(SurveyFlux.kind) != FluxKind.WITHDRAWN.value
+        )
         .order_by(col(SurveyFlux.mjd).desc())
-        .limit(len(FluxKind) * MAX_POINTS)
+        .limit(len(_RANKS) * MAX_POINTS)
     )
     known = {(row.source, row.external_id) for row in detected}
     taken = {_exposure(row) for row in detected}
@@ -161,6 +164,14 @@ def _survey_fluxes(db: Session, object_ids: Sequence[int], detected: list[Candid
         if _exposure(row) not in taken:
             taken.add(_exposure(row))
             yield row
+
+
+def _taken_back(db: Session, object_ids: Sequence[int]) -> set[tuple[str, str | None]]:
+    """The detections that a survey took back: source and id of each."""
+    query = select(col(SurveyFlux.source), col(SurveyFlux.external_id)).where(
+        col(SurveyFlux.sky_object_id).in_(object_ids), col(SurveyFlux.kind) == FluxKind.WITHDRAWN.value
+    )
+    return {(source, external_id) for source, external_id in db.execute(query)}
 
 
 def _standing(row: SurveyFlux) -> tuple[int, float, str]:

@@ -104,8 +104,16 @@ def is_elsewhere(mark: str | None, silent_s: float) -> bool:
     if theirs is None or ours is None:
         return False
     if theirs["boot"] == ours["boot"]:
-        return theirs["container"] != ours["container"] and silent_s < QUIET_S
+        return is_beside(mark, silent_s)
     return silent_s < time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def is_beside(mark: str | None, silent_s: float) -> bool:
+    """Whether a process is of another container of this very machine, and was heard of lately."""
+    theirs, ours = _WORLD.fullmatch(mark or ""), _WORLD.fullmatch(mark_of(os.getpid()) or "")
+    if theirs is None or ours is None or theirs["boot"] != ours["boot"]:
+        return False
+    return theirs["container"] != ours["container"] and silent_s < QUIET_S
 
 
 def is_gone(pid: int, mark: str | None, silent_s: float) -> bool:

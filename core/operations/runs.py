@@ -17,7 +17,7 @@ from core.database.store import Store
 from core.database.tables import Observation, Run, StageRun
 from core.errors import AstridError
 from core.frames.queue import interrupt
-from core.operations.processes import is_alive, is_elsewhere, is_gone, is_surely_alive, mark_of
+from core.operations.processes import is_alive, is_beside, is_elsewhere, is_gone, is_surely_alive, mark_of
 
 log = logging.getLogger(__name__)
 
@@ -175,17 +175,27 @@ def owner(run_id: int, worker: int = 0) -> str:
 
 
 def sharers(store: Store, run_id: int) -> tuple[int, int]:
-    """How many workers a run was started with, and how many are at work on this host: its own and others'.
+    """How many workers a run was started with, and how many are at work on this machine: its own and others'.
 
-    Runs whose process is gone have none.
+    Those of its containers share its power too, whatever they call their host. Runs whose process is gone
+    have none.
     """
-    host = socket.gethostname()
-    here = (col(Run.state) == "running") & (col(Run.host) == host)
+    either = (col(Run.state) == "running") | (col(Run.id) == run_id)
     with store.read() as session:
-        rows = session.exec(select(Run).where(here | (col(Run.id) == run_id))).all()
+        now, rows = store.now(session), session.exec(select(Run).where(either)).all()
     own = next((row.workers for row in rows if row.id == run_id), 1)
-    others = [row.workers for row in rows if row.id != run_id and is_alive(row.pid, row.process)]
+    others = [
+        row.workers for row in rows if row.id != run_id and _is_at_work_here(row, now - row.heartbeat_at)
+    ]
     return own, own + sum(others)
+
+
+def _is_at_work_here(run: Run, silent_s: float) -> bool:
+    if is_beside(run.process, silent_s):
+        return True
+    if run.host != socket.gethostname() or is_elsewhere(run.process, silent_s):
+        return False
+    return is_alive(run.pid, run.process)
 
 
 def frames_broken_off(store: Store, run_id: int) -> set[int]:

@@ -62,7 +62,7 @@ DESCRIPTIONS = {
     "flux_err": "one sigma of flux, in flux_unit",
     "flux_unit": "unit of flux and flux_err",
     "mag": "magnitude of the flux without its sign; none without a zeropoint",
-    "mag_err": "one sigma of mag",
+    "mag_err": "one sigma of mag, that of its zeropoint left out",
     "mag_system": "of mag: ab, vega or instrumental",
     "score": "what the review queue is ordered by",
     "scores": "the score of each model, by its name",

@@ -22,6 +22,8 @@ class FluxFacts:
         kind and the exposure. Later packets repeat it.
     mjd : float
         UTC at mid-exposure.
+    kind : FluxKind
+        What the survey took back since is ``withdrawn``, under the id that it had.
     flux : float or None
         Signed, new minus reference, in `flux_unit`; none where only a limit is known.
     flux_err : float or None

@@ -27,7 +27,7 @@ from core.objects.sky import zone_of
 from core.review.cutouts import is_whole, same_pixels, same_size
 from core.surveys.alert import AlertFacts, FluxFacts
 from core.surveys.placing import AlertPlace, place_alerts
-from core.vocabulary import ReviewState
+from core.vocabulary import FluxKind, ReviewState
 
 BATCH = 64  # alerts of one transaction, and
 MOST_EPOCHS = 3000  # epochs of their histories: a verdict that waits for it does not notice
@@ -169,7 +169,8 @@ def _register(
         session.connection().execute(delete(Cutout).where(col(Cutout.candidate_id).in_(mended)))
     _add(session, Cutout, [{"candidate_id": key, "pixels": pixels} for key, pixels in cutouts.items()])
     _add(session, SurveyObject, _name_rows(new, objects))
-    _add(session, SurveyFlux, fluxes)
+    _add(session, SurveyFlux, [row for row in fluxes if row["kind"] != FluxKind.WITHDRAWN])
+    _withdraw(session, [row for row in fluxes if row["kind"] == FluxKind.WITHDRAWN])
     refresh(session, set(objects))
     _wake(session, zip(new, objects, strict=True))
     if new:
@@ -288,6 +289,17 @@ def _add(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> 
         return
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).on_conflict_do_nothing()
+    session.connection().execute(statement, list(rows))
+
+
+def _withdraw(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Mark epochs that a survey took back, be they known already or not."""
+    if not rows:
+        return
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(SurveyFlux).on_conflict_do_update(
+        index_elements=["sky_object_id", "source", "external_id"], set_={"kind": FluxKind.WITHDRAWN.value}
+    )
     session.connection().execute(statement, list(rows))
 
 

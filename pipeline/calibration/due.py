@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from astropy.io.fits import Header
 
+from core.header_words import STACKED, STEPS
 from core.vocabulary import FrameKind
 from pipeline.calibration.masters import FREE_OF_BIAS, Masters
-from pipeline.calibration.steps import STEPS, told_steps
 from pipeline.files.cards import look_up
 from pipeline.files.headers import data_unit
-from pipeline.files.readout import STACKED
+from pipeline.files.steps import told_steps
 from pipeline.frame import Image
 
 LEVEL = "RLEVEL"  # 0 is raw: Las Cumbres Observatory

@@ -16,9 +16,9 @@ from pipeline.calibration.masked import Masked
 from pipeline.calibration.mean_noise import Pairs
 from pipeline.calibration.overscan import amplifiers, trim
 from pipeline.calibration.photon_transfer import MOST_FULL, Lit, blocks_of
-from pipeline.calibration.steps import told_steps
 from pipeline.files.headers import data_unit
 from pipeline.files.readout import combined_of
+from pipeline.files.steps import told_steps
 from pipeline.frame import Image, RawFrame
 
 LOWEST_FLAT = 0.1  # of the median: below it a pixel sees no light to speak of

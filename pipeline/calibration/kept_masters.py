@@ -32,7 +32,7 @@ TRANSFER = "transfer"
 NOISE = "noise"
 UNTOLD = "untold"
 TEXTS = (NOTES, UNREAD, UNTOLD)
-CACHE_FORMAT = "10"
+CACHE_FORMAT = "11"
 
 
 def masters_for(

@@ -23,8 +23,8 @@ from pipeline.calibration.masked import Masked
 from pipeline.calibration.mean_noise import UNKNOWN, MeanNoise, Pairs
 from pipeline.calibration.overscan import Section, amplifiers, trim
 from pipeline.calibration.photon_transfer import Lit, PhotonTransfer, blocks_of, photon_transfer
-from pipeline.calibration.steps import told_steps
 from pipeline.files.readout import combined_of
+from pipeline.files.steps import told_steps
 from pipeline.frame import FrameRefused, Image, RawFrame
 from pipeline.quantile import MAD_TO_SIGMA, quantile
 

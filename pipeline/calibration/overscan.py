@@ -11,10 +11,11 @@ from astropy.io.fits import Header
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from pipeline.calibration.steps import NOT_DONE
+from core.header_words import PEDESTAL
 from pipeline.files.cards import look_up
 from pipeline.files.fits_selection import SMALLEST_SIDE
 from pipeline.files.headers import gain_of_amplifier
+from pipeline.files.steps import NOT_DONE, pedestal_of, told_steps
 from pipeline.frame import FrameRefused, Image, RawFrame
 from pipeline.quantile import MAD_TO_SIGMA
 
@@ -99,8 +100,8 @@ def section(header: Header, *keywords: str) -> Section | None:
 class Trimmed:
     """A raw frame without its overscan.
 
-    ``origin`` is the place (x, y) of its first pixel in the file's array; ``pedestal`` the bias level
-    that was subtracted, in data units: the median over the strip.
+    ``origin`` is the place (x, y) of its first pixel in the file's array; ``pedestal`` the level that was
+    subtracted, in data units: of the bias the median over the strip.
     """
 
     raw: RawFrame
@@ -114,17 +115,19 @@ def trim(raw: RawFrame) -> Trimmed:
     ``TRIMSEC`` (or ``DATASEC``) and ``BIASSEC`` say where. A frame that is smaller than its own
     ``TRIMSEC`` was trimmed before and is left as it is, and so is one that names no section. The level
     is followed along the strip, smoothed over a hundred lines. Where a chip was read out by several
-    amplifiers, each has a strip of its own, and its counts become those of the exposure's gain.
+    amplifiers, each has a strip of its own, and its counts become those of the exposure's gain. What the
+    calibration of another program added to all pixels goes too.
 
     Raises
     ------
     FrameRefused
         Hardly anything would be left of it.
     """
+    raw, added = _without_pedestal(raw)
     data, shape = raw.data, raw.data.shape
     cut = illuminated(raw.header, shape)
     if cut is None:
-        return Trimmed(replace(raw, notes=(*raw.notes, *_uncut(raw))))
+        return Trimmed(replace(raw, notes=(*raw.notes, *_uncut(raw))), pedestal=added)
     if min(cut.size) < SMALLEST_SIDE:
         raise FrameRefused(
             f"TRIMSEC or DATASEC leaves {cut} of it; {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed"
@@ -151,7 +154,20 @@ def trim(raw: RawFrame) -> Trimmed:
         wcs=None if raw.wcs is None else raw.wcs[cut.y0 : cut.y1, cut.x0 : cut.x1],
         notes=raw.notes if outputs else (*raw.notes, *_not_subtracted(raw, cut)),
     )
-    return Trimmed(trimmed, (cut.x0, cut.y0), pedestal)
+    return Trimmed(trimmed, (cut.x0, cut.y0), pedestal + added)
+
+
+def _without_pedestal(raw: RawFrame) -> tuple[RawFrame, float]:
+    """A frame without what was added to it as it was calibrated, and how much that was, in data units.
+
+    In a raw frame it is part of the bias, which takes it away.
+    """
+    added = pedestal_of(raw.header)
+    if not added or not told_steps(raw.header):
+        return raw, 0.0
+    header = raw.header.copy()
+    header.remove(PEDESTAL, ignore_missing=True)
+    return replace(raw, data=raw.data - np.float32(added), header=header), added
 
 
 def _uncut(raw: RawFrame) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from core.errors import AstridError
-from pipeline.classify.classify import Classifier, Scores
+from core.models.members import OF_FRAMES
+from pipeline.classify.classify import Classifier, Scores, log_odds_of
+from pipeline.classify.ensemble import SIGNIFICANCE, Ensemble
 from pipeline.classify.scorers import BATCH
 from pipeline.classify.triplets import (
     PLANES,
@@ -24,6 +26,9 @@ from pipeline.classify.triplets import (
 )
 from pipeline.files.npz_file import DAMAGE, why_not_read
 
+Array = NDArray[np.float64]
+
+KNOWN_ELSEWHERE = (SIGNIFICANCE, *OF_FRAMES)  # of a candidate, and not by its cutouts: snr, unet
 MOST_SIDE = 1024
 LEAST_SCALE, MOST_SCALE = 1e-6, 1e6  # arcsec that a pixel is wide
 
@@ -41,19 +46,25 @@ class TripletFile:
     new, ref, diff : (n, height, width) array
     pixel_scale : (n,) float64, optional
         How wide their pixels are, arcsec.
+    snr : (n,) float64, optional
+        Their significance, signed; NaN where it is not known.
+    unet : (n,) float64, optional
+        What a U-Net that saw the whole frame says of each, 0 to 1; NaN where it says nothing.
     """
 
     new: NDArray[np.generic]
     ref: NDArray[np.generic]
     diff: NDArray[np.generic]
     pixel_scale: NDArray[np.float64] | None = None
+    snr: NDArray[np.float64] | None = None
+    unet: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.new)
 
 
 def read(path: Path) -> TripletFile:
-    """Read an ``.npz`` with arrays ``new``, ``ref``, ``diff``. Nothing in it can run.
+    """Read an ``.npz`` with arrays ``new``, ``ref``, ``diff``, and those that may be. Nothing in it can run.
 
     Raises
     ------
@@ -68,7 +79,9 @@ def read(path: Path) -> TripletFile:
             if lacking:
                 raise TripletFileError(f"{path.name} lacks the arrays {', '.join(lacking)}")
             arrays = [_array(file, name) for name in PLANES]
-            scale = _array(file, "pixel_scale") if "pixel_scale" in file else None
+            scale, snr, unet = (
+                _array(file, name) if name in file else None for name in ("pixel_scale", *KNOWN_ELSEWHERE)
+            )
     except OSError as error:
         raise TripletFileError(f"{path.name} cannot be read: {error.strerror or error}") from None
     except DAMAGE as error:
@@ -85,7 +98,29 @@ def read(path: Path) -> TripletFile:
             raise TripletFileError(f"{path.name}: {name} holds no numbers but {array.dtype}")
     if len({len(array) for array in arrays}) != 1:
         raise TripletFileError(f"{path.name}: new, ref and diff are not equally many: {shapes}")
-    return TripletFile(arrays[0], arrays[1], arrays[2], _scale(path, scale, len(arrays[0])))
+    count = len(arrays[0])
+    unet = _of_each(path, "unet", unet, count)
+    if unet is not None and ((unet < 0.0) | (unet > 1.0)).any():
+        raise TripletFileError(f"{path.name}: unet must be scores, 0 to 1, or NaN where there is none")
+    scales, significance = _scale(path, scale, count), _of_each(path, "snr", snr, count)
+    return TripletFile(arrays[0], arrays[1], arrays[2], scales, significance, unet)
+
+
+def without(triplets: TripletFile, classifier: Classifier) -> tuple[str, ...]:
+    """What the ensemble weighs of a frame's candidate and does not know of these."""
+    weighed = {name for each in classifier.scorers if isinstance(each, Ensemble) for name in each.members}
+    return tuple(name for name in KNOWN_ELSEWHERE if name in weighed and getattr(triplets, name) is None)
+
+
+def _of_each(path: Path, name: str, given: NDArray[np.generic] | None, count: int) -> Array | None:
+    """A number for each triplet; not finite where it is not known."""
+    if given is None:
+        return None
+    if given.dtype.kind not in "fiu" or given.shape != (count,):
+        raise TripletFileError(f"{path.name}: {name} must be one number for each triplet")
+    found = given.astype(np.float64)
+    found[~np.isfinite(found)] = np.nan
+    return found
 
 
 def _scale(path: Path, given: NDArray[np.generic] | None, count: int) -> NDArray[np.float64] | None:
@@ -164,7 +199,9 @@ def _batch(triplets: TripletFile, classifier: Classifier, first: int) -> Scores:
     if triplets.pixel_scale is not None:
         fwhm_px = SEEING_ARCSEC / triplets.pixel_scale[part]
         some = enlarged(some, np.array([enlargement(each) for each in fwhm_px]))
-    scores = classifier.score(some)
+    snr, unet = (None if each is None else each[part] for each in (triplets.snr, triplets.unet))
+    given = {} if unet is None else {"unet": np.array([log_odds_of(each) for each in unet])}
+    scores = classifier.score(some, snr, given)
     blank = ~np.isfinite(some.diff).any(axis=(1, 2))
     for values in scores.by_model.values():
         values[blank] = np.nan

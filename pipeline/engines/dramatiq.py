@@ -180,7 +180,7 @@ def run(
     awaited = partial(patiently, wait_s=settings.queue.store_wait_s, on_trouble=on_trouble)
     with (
         connected(settings) as redis,
-        closing(open_store(settings.store_url)) as store,
+        closing(awaited(partial(open_store, settings.store_url))) as store,
         stopped_by_signals(stop),
     ):
         awaited(partial(runs.reconcile, store))  # as in `wake`

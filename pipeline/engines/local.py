@@ -115,8 +115,10 @@ def run(
     RunRefused
         The run that this process was started for is over, or somebody else ended it while it was at work.
     """
-    store = open_store(settings.store_url)
     log_to_file(settings)
+    store = patiently(
+        lambda: open_store(settings.store_url), wait_s=settings.queue.store_wait_s, on_trouble=on_trouble
+    )
     sweep_home(settings.home)
     runs.reconcile(store)
     prefect_server.settle(store, settings)

@@ -25,6 +25,7 @@ from core.frames.injected import draw_of
 from core.frames.observations import REFUSED, REPLACED, register
 from core.frames.outcome import FrameOutcome
 from core.frames.queue import Lease, LeaseLost
+from core.frames.queue_history import waits_since
 from core.objects.seen_again import Rule
 from core.operations import runs
 from core.operations.freed_memory import keep_freed_memory
@@ -47,7 +48,7 @@ log = logging.getLogger(__name__)
 
 LOST = "lost"  # no state of the store's: another worker has the frame now
 RENEWALS = 3  # within the length of one lease
-AWAY_S = 86400.0  # so long from when it was registered a frame whose folder is away is no failed one
+AWAY_S = 86400.0  # so long from when it was registered or retried a frame whose folder is away has not failed
 WRITTEN_OVER = "its file holds other content than when it was registered: `astrid ingest` takes that"
 
 
@@ -142,7 +143,7 @@ class Worker:
                 outcome = self._told_of_reading(lease.observation, outcome)
                 if outcome.state == "failed":
                     heed()  # the frame did not break, somebody broke it off
-                    outcome = _away(lease.observation) or outcome
+                    outcome = self._patiently(lambda: self._away(lease.observation)) or outcome
                 state, reason = self._patiently(lambda: self._commit(lease, outcome))
         except KeyboardInterrupt:
             with suppress(StoreAway):  # its lease ends by itself
@@ -173,7 +174,7 @@ class Worker:
 
     def _outcome(self, observation: Observation) -> FrameOutcome:
         if observation.width is None:
-            return _away(observation) or self._read_anew(observation)
+            return self._away(observation) or self._read_anew(observation)
         reference = references.choose(self.store, observation)
         if reference is None:
             return FrameOutcome("waiting", references.missing(self.store, observation))
@@ -260,6 +261,15 @@ class Worker:
             seen_again=Rule(review.seen_again_score, review.seen_again_snr),
         )
 
+    def _away(self, observation: Observation) -> FrameOutcome | None:
+        """What becomes of a frame that failed as its folder is not there now; none where it is."""
+        why = why_folder_is_away(Path(observation.path))
+        if why is None:
+            return None
+        with self.store.read() as session:
+            waits = time.time() - waits_since(session, observation) < AWAY_S
+        return FrameOutcome("away" if waits else "failed", why)
+
     @contextmanager
     def _kept_alive(self, lease: Lease) -> Iterator[None]:
         """Renew the lease until the frame is done."""
@@ -281,12 +291,3 @@ class Worker:
         finally:
             finished.set()
             thread.join()
-
-
-def _away(observation: Observation) -> FrameOutcome | None:
-    """What becomes of a frame that failed as its folder is not there now; none where it is."""
-    why = why_folder_is_away(Path(observation.path))
-    if why is None:
-        return None
-    waits = time.time() - observation.created_at < AWAY_S
-    return FrameOutcome("away" if waits else "failed", why)

@@ -6,6 +6,7 @@ words: ``[d] time on source``, ``exposure time (ms)``, ``Exposure time minutes``
 
 from __future__ import annotations
 
+import math
 import re
 
 TIME_UNITS_S = {
@@ -18,6 +19,7 @@ TIME_UNITS_S = {
 }  # fmt: skip
 SHORT = 3  # letters of a unit that are one only in brackets or behind "in": "min" is "at least" too
 
+_LENGTH = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]+)\.?")  # "60 s", "1.5min."
 _MARKED = re.compile(r"[\[(]\s*([a-z]+)\.?\s*[\])](?![a-z])|\bin\s+([a-z]+)\b")
 _ALONE = re.compile(r"(?:^|[,;:])\s*([a-z]+)\.?\s*$")  # the whole comment, or its end behind a comma
 _COUNT = r"(?:adu|dn|count|ct)s?"
@@ -46,6 +48,15 @@ def seconds_of(comment: str) -> float:
     # In between it may be that of something else: "with millisecond accuracy".
     ends = (word for word in (words[0], words[-1]) if len(word) > SHORT)
     return next((TIME_UNITS_S[word] for word in ends if word in TIME_UNITS_S), 1.0)
+
+
+def seconds_told(value: object) -> float | None:
+    """Seconds of a length of time that is a text with its unit, as ``60 s``; none where it is none."""
+    found = _LENGTH.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if found is None or (unit_s := TIME_UNITS_S.get(found[2])) is None:
+        return None
+    seconds = float(found[1]) * unit_s
+    return seconds if math.isfinite(seconds) else None
 
 
 def is_of_counts_per_electron(comment: str) -> bool:

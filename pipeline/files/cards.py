@@ -1,6 +1,6 @@
 """The cards of a header by what they mean, whatever each observatory calls them.
 
-The keywords are data: a camera that names its gain in another way is one more word in `KEYWORDS`.
+Which keywords these are `core.header_words` has.
 """
 
 from __future__ import annotations
@@ -12,102 +12,11 @@ from typing import NamedTuple
 from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
 
+from core.header_words import KEYWORDS
+
 MOST_TEXT = 200  # letters of a text
 MOST_NAMED = 4  # cards that a sentence names
 UNREADABLE = (VerifyError, ValueError, AttributeError)  # what asking for a card raises that cannot be parsed
-
-# The first keyword that holds a usable value wins.
-KEYWORDS: dict[str, tuple[str, ...]] = {
-    "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "TEXPTIME", "ELAPTIME", "PEXP"),
-    # Of each of the frames that the camera added up: Keck, IRTF, ESO.
-    "integration_s": ("ITIME", "HIERARCH ESO DET DIT"),
-    "coadds": ("COADDS", "CO_ADDS"),  # not of ESO: HAWK-I stores the mean of them, VIRCAM their sum
-    "exposure": ("XPOSURE",),  # of the FITS Standard 4.0: in the unit of its times
-    "time_unit": ("TIMEUNIT",),
-    "filter": (
-        "FILTER",
-        "FILTERS",
-        "BAND",
-        "FILTNAM",
-        "FILTNAME",
-        "FILT",
-        "FILTERID",
-        "INSFILTE",
-        "WFFBAND",
-        "HIERARCH FPA.FILTERID",
-    ),
-    "field": ("OBJECT", "FIELD", "FIELDID", "TARGNAME", "OBJNAME", "TARGET"),
-    "instrument": ("INSTRUME", "INSTRUMENT", "DETECTOR", "CAMERA", "DETNAM"),
-    "detector": (
-        "CCDNUM",
-        "CCDID",
-        "CCDCHIP",
-        "CHIPID",
-        "DETECTID",
-        "CHIP",
-        "CCDNAME",
-        "DET-ID",
-        "LSST_NUM",
-        "HIERARCH ESO DET CHIP1 ID",
-        "HIERARCH ESO DET CHIP NAME",
-    ),
-    "kind": (
-        "IMAGETYP",
-        "IMGTYP",
-        "IMGTYPE",
-        "OBSTYPE",
-        "IMAGETYPE",
-        "EXPTYPE",
-        "FRAME",
-        "OBS_TYPE",
-        "PICTTYPE",
-        "DATA-TYP",
-        "HIERARCH ESO DPR TYPE",
-    ),
-    "gain": (
-        "EGAIN",
-        "GAIN",
-        "GAINA",
-        "CCDGAIN",
-        "GAIN1",
-        "RO_GAIN",
-        "HIERARCH ESO DET OUT1 CONAD",
-        "CONAD",
-        "HIERARCH CELL.GAIN",
-    ),
-    "read_noise": (
-        "RDNOISE",
-        "READNOIS",
-        "READNOISE",
-        "READNOI",
-        "RON",
-        "ENOISE",
-        "RO_NOISE",
-        "RDNOISEA",
-        "HIERARCH ESO DET OUT1 RON",
-        "HIERARCH CELL.READNOISE",
-    ),
-    "saturation": (
-        "SATURATE",
-        "SATLEVEL",
-        "MAXLIN",
-        "SATURVAL",
-        "SATURATN",
-        "SATUR_LEVEL",
-        "FULLWELL",
-        "HIERARCH CELL.SATURATION",
-    ),
-    "saturation_of_each": ("SATURATA", "SATURATB", "SATURATC", "SATURATD"),  # amplifier
-    "unit": ("BUNIT", "UNIT", "UNITS"),
-    "airmass": (
-        "AIRMASS",
-        "SECZ",
-        "AM",
-        "AMSTART",
-        "HIERARCH ESO TEL AIRM START",
-        "HIERARCH ESO TEL AIRM END",
-    ),
-}
 
 
 def unreadable(header: Header, keywords: Iterable[str]) -> str | None:

@@ -11,15 +11,16 @@ from itertools import chain
 from astropy.io.fits import Header
 
 from core.epochs import mjd_of
+from core.header_words import KEYWORDS, START_DATES, WHEELS
 from pipeline.files.card_units import (
     TIME_UNITS_S,
     is_in_counts,
     is_in_electrons,
     is_of_counts_per_electron,
     seconds_of,
+    seconds_told,
 )
 from pipeline.files.cards import (
-    KEYWORDS,
     MOST_TEXT,
     Number,
     all_told,
@@ -34,7 +35,6 @@ from pipeline.files.cards import (
 from pipeline.files.kinds import kind_of
 from pipeline.files.order_blocking import in_the_light
 from pipeline.files.times import (
-    START_DATES,
     absurd_dates,
     contradiction,
     elsewhere,
@@ -51,12 +51,6 @@ from pipeline.frame import Exposure, FrameRefused
 EMPTY_SLOTS = (
     *("air", "clear", "clr", "open", "none", "empty", "out", "free", "hole", "n/a"),
     *("blank", "dummy", "home", "no filter", "no_filter", "nofilter", "null", "unknown", "unused"),
-)
-WHEELS = (
-    *(f"FILTER{wheel}" for wheel in ("1", "2", "3", "4", "A", "B", "01", "02", "03")),
-    *("FILTNAM1", "FILTNAM2"),  # Hubble's WFPC2
-    *("ALFLTNM", "FAFLTNM", "FBFLTNM", "NCFLTNM1", "NCFLTNM2"),  # the NOT
-    *(f"HIERARCH ESO INS FILT{wheel} NAME" for wheel in (1, 2, 3, 4)),
 )
 COLOUR_MOSAICS = {"rggb", "bggr", "grbg", "gbrg"}
 
@@ -143,8 +137,13 @@ def _exposure_s(header: Header) -> float | None:
 
 
 def _seconds(header: Header, name: str) -> float | None:
-    length = told(header, name)
-    return None if length is None else length.value * seconds_of(length.comment)
+    """The first length of time: a number in the unit of its comment, or a text with its unit."""
+    for keyword in KEYWORDS[name]:
+        if (length := next(numbers(header, (keyword,)), None)) is not None:
+            return length.value * seconds_of(length.comment)
+        if (seconds := seconds_told(look_up(header, (keyword,)))) is not None:
+            return seconds
+    return None
 
 
 def unreadable_cards(header: Header) -> str | None:

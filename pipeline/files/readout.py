@@ -12,32 +12,15 @@ from collections.abc import Iterator
 
 from astropy.io.fits import Header
 
+from core.header_words import PAIRS, READOUT, SECTION_OF_CHIP, STACKED, WINDOWS
 from core.vocabulary import FrameKind
 from pipeline.files.cards import look_up, text
+from pipeline.files.steps import pedestal_of, told_steps
 from pipeline.frame import Readout
 
-KEYWORDS: dict[str, tuple[str, ...]] = {
-    "binning x": ("XBINNING", "CCDXBIN", "BINX", "XBIN", "HIERARCH ESO DET WIN1 BINX"),
-    "binning y": ("YBINNING", "CCDYBIN", "BINY", "YBIN", "HIERARCH ESO DET WIN1 BINY"),
-    "gain": ("GAIN", "CCDGAIN", "HIERARCH ESO DET OUT1 CONAD"),
-    "offset": ("BLKLEVEL", "OFFSET"),
-    "mode": ("READOUTM", "READMODE", "RDMODE", "HIERARCH ESO DET READ CLOCK", "HIERARCH ESO DET READ MODE"),
-    "flips": ("FLIPSTAT",),
-    "temperature": ("CCD-TEMP", "CCDTEMP", "CCDATEMP", "DET-TEMP", "DETTEMP", "DET-TMP"),
-}
-# Two numbers in one card: "2 2", "2x2". Of a section those where it begins.
-PAIRS: dict[str, tuple[str, ...]] = {"binning": ("CCDSUM", "BINNING")}
-# Where on the chip what was read begins. Each agrees with itself alone: they count other pixels. LTV counts
-# what was trimmed too, by some programs alone.
-WINDOWS: dict[str, tuple[str, str]] = {
-    "window": ("XORGSUBF", "YORGSUBF"),
-    "window (ESO)": ("HIERARCH ESO DET WIN1 STRX", "HIERARCH ESO DET WIN1 STRY"),
-}
-SECTION_OF_CHIP = "CCDSEC"
 TEMPERATURE = "temperature"
 WINDOW = "window"
 COMBINED = "combined"  # of how many exposures it is: nothing that frames must share
-STACKED = ("STACKCNT", "NCOMBINE")  # how many frames it is of: Siril, IRAF
 MASTER_OF = 10  # where a header calls it a master and does not say of how many
 WITHIN_DEGREES = 2.0  # a silicon detector's dark current changes by a fifth in these
 SAME_NUMBER = 0.02  # relative: headers round
@@ -46,7 +29,7 @@ MOST = 100_000  # exposures of a master: more is no count
 
 
 def readout_of(header: Header) -> Readout:
-    """What a header says of it: names of `KEYWORDS`, each with a finite number or a short text."""
+    """What a header says of it: names such as those of `READOUT`, each with a number or a short text."""
     told: list[tuple[str, float | str]] = []
     for name, value in _values(header):
         if isinstance(value, bool) or value is None:
@@ -64,7 +47,7 @@ def readout_of(header: Header) -> Readout:
 
 def _values(header: Header) -> Iterator[tuple[str, object]]:
     """What is told under each name, if anything is, as it stands in the header."""
-    for name, keywords in KEYWORDS.items():
+    for name, keywords in READOUT.items():
         value = look_up(header, keywords)
         axis = {"x": 0, "y": 1}.get(name[-1:]) if value is None and name[:-2] in PAIRS else None
         yield name, value if axis is None else _pair(look_up(header, PAIRS[name[:-2]]))[axis]
@@ -72,6 +55,8 @@ def _values(header: Header) -> Iterator[tuple[str, object]]:
         yield from (
             (f"{name} {side}", look_up(header, (word,))) for side, word in zip("xy", both, strict=True)
         )
+    # Of a calibrated frame it says nothing of the readout: it was added to what was left (`overscan.trim`).
+    yield "pedestal", None if told_steps(header) else pedestal_of(header)
     numbers = re.findall(r"\d+", str(look_up(header, (SECTION_OF_CHIP,)) or ""))
     if len(numbers) == 4 and "0" not in numbers:  # counted from 1
         x1, x2, y1, y2 = map(int, numbers)

@@ -25,37 +25,25 @@ from datetime import date, timedelta
 from astropy.time import Time
 
 from core.epochs import JD_OF_MJD_0, MJD_0
+from core.header_words import (
+    END_DATES,
+    END_MJDS,
+    INTEGRATIONS,
+    MIDDLE_DATES,
+    MIDDLE_MJDS,
+    REFERENCE_PLACES,
+    ROW_CLOCKS,
+    START_DATES,
+    START_JDS,
+    START_MJDS,
+    START_TIMES,
+    TAI_TIMES,
+)
 from pipeline.files.card_units import TIME_UNITS_S
 from pipeline.frame import FrameRefused
 
 Look = Callable[[tuple[str, ...]], object]
 
-MIDDLE_DATES = ("DATE-AVG", "DATE-MID", "DATEMID", "DATE_MID", "UTMIDDLE")
-MIDDLE_MJDS = ("MJD-AVG", "MJD-MID", "MJDMID", "MJD_MID")
-START_DATES = ("DATE-OBS", "DATE-BEG", "DATEOBS", "DATE_OBS", "UT-DATE", "UTDATE")
-START_TIMES = (
-    "UT-STR",  # of Subaru, whose UT is that of the middle
-    "UT",
-    "UTSTART",
-    "TIME-OBS",
-    "TIME-BEG",
-    "UTC-OBS",
-    "UT-OBS",
-    "UTC",
-    "TIME_OBS",
-    "UTSHUT",
-    "UT-TIME",
-    "UTIME",
-    "EXPSTART",
-)
-INTEGRATIONS = ("HIERARCH ESO DET DIT",), ("HIERARCH ESO DET NDIT",)  # their length and how many
-END_DATES = ("DATE-END",)
-END_MJDS = ("MJD-END",)
-ROW_CLOCKS = ("C_OBS",)  # of SDSS: "CCD row clock rate (usec/row)"
-TAI_TIMES = ("TAIHMS",)  # of SDSS, beside the date of TAI: "TAI time HH:MM:SS.SS"
-START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD-STR", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
-START_JDS = ("JD", "OBSJD", "JD-OBS", "JD_OBS", "JDSTART")
-REFERENCE_PLACES = ("TREFPOS", "TIMEREF")  # of the FITS Standard, and of NASA's missions before it
 OF_THE_SUN = ("BARYCENT", "HELIOCEN", "SOLARSYSTEM")  # eight letters of the Standard's words count
 
 MJD_OF_ORDINAL_ZERO = -678576  # `date.toordinal` of 1858-11-17 is 678576

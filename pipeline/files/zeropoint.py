@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from astropy.io.fits import Header
 
+from core.header_words import MAG_SYSTEMS, ZEROPOINTS, ZEROPOINTS_OF_RATES
 from core.magnitudes import AB, VEGA
 from pipeline.files.cards import look_up, text
 from pipeline.files.headers import data_unit
@@ -22,11 +23,6 @@ OF_UNITS = {
     "nanomaggy": 22.5,
     "nanomaggies": 22.5,
 }
-KEYWORDS = ("PHOTZP", "MAGZERO", "MAGZP", "ZEROPT", "ZP", "MAG_ZP", "ZPT", "IMAGEZPT")
-# Of a count a second at an airmass of 1, with EXTINCT magnitudes per airmass (CASU, the INT's survey, IGAPS);
-# of Pan-STARRS' stacks and warps, above the air.
-KEYWORDS_OF_RATES = ("MAGZPT", "HIERARCH FPA.ZP")
-SYSTEM_KEYWORDS = ("PHOTSYS", "MAGSYS", "MAG_SYS", "ZPTSYS")
 VEGA_BANDS = {"U", "B", "V", "R", "I", "Rc", "Ic", "J", "H", "K", "Ks"}  # where nothing else is said
 FAINTEST = 50.0
 
@@ -49,7 +45,7 @@ def header_zeropoint(header: Header, exposure: Exposure) -> HeaderZeropoint | No
     """
     if (exact := OF_UNITS.get((text(header, "unit") or "").strip(" '[]"))) is not None:
         return HeaderZeropoint(exact, AB)
-    value = _first(header, KEYWORDS)
+    value = _first(header, ZEROPOINTS)
     if value is None:
         value = _of_rate(header, exposure)
     return None if value is None else HeaderZeropoint(value, _system(header, exposure.filter))
@@ -57,7 +53,7 @@ def header_zeropoint(header: Header, exposure: Exposure) -> HeaderZeropoint | No
 
 def _of_rate(header: Header, exposure: Exposure) -> float | None:
     """The zeropoint of one unit, from that of a count a second outside of how much air there was."""
-    value = _first(header, KEYWORDS_OF_RATES)
+    value = _first(header, ZEROPOINTS_OF_RATES)
     if value is None:
         return None
     extinction = look_up(header, ("EXTINCT",))
@@ -83,7 +79,7 @@ def _first(header: Header, keywords: tuple[str, ...]) -> float | None:
 
 def _system(header: Header, band: str | None) -> str:
     """The system that the header names; else Vega's for the bands that are nearly always told in it."""
-    said = str(look_up(header, SYSTEM_KEYWORDS) or "").lower()
+    said = str(look_up(header, MAG_SYSTEMS) or "").lower()
     if "vega" in said:
         return VEGA
     return VEGA if band in VEGA_BANDS and "ab" not in said else AB

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from core.catalogs.build import NAME_BYTES, PartWriter, finish, unfinished
 from core.catalogs.coverage import Coverage
 from core.catalogs.library import KINDS, VERSION, Catalog, Library
-from core.epochs import DAYS_PER_YEAR, J2000_MJD, JD_OF_MJD_0
+from core.epochs import DAYS_PER_YEAR, J2000_MJD, JD_OF_MJD_0, julian_year
 from core.text import counted, safe_text
-from pipeline.known import columns, discovery, labels, mixed, orbit_file
+from pipeline.known import columns, comet_file, discovery, labels, mixed, orbit_file
 from pipeline.known.angles import angles
 from pipeline.known.columns import Layout
 from pipeline.known.files import open_table
@@ -109,7 +109,7 @@ def add(path: Path, library: Library, options: Options, progress: Progress | Non
                 "created_at": time.time(),
                 "told": told,
             }
-            are_orbits = orbit_file.is_orbits(path)
+            are_orbits = orbit_file.is_orbits(path) or comet_file.is_comets(path)
             if not are_orbits:
                 orbit_file.refuse_others(path)
             if are_orbits or options.kind == "orbits":
@@ -149,11 +149,19 @@ def _content(path: Path, report: Progress) -> str:
 
 
 def _orbits(path: Path, mine: Path, report: Progress) -> tuple[dict[str, Any], list[str]]:
-    kept, skipped, epoch = orbit_file.write(path, mine, report)
+    if of_comets := comet_file.is_comets(path):
+        orbits, skipped = comet_file.read(path)
+    else:
+        orbits, skipped = orbit_file.read(path, report)
+    if len(orbits) == 0:
+        of = "CometEls.txt" if of_comets else "MPCORB.DAT"
+        raise CatalogRefused(f"{path.name} holds no orbit in the format of {of}")
+    np.save(mine / "orbits.npy", orbits)
+    epochs, counts = np.unique(orbits["epoch"], return_counts=True)
     facts = {
         "kind": "orbits",
-        "epoch": epoch,
-        "rows": kept,
+        "epoch": round(julian_year(float(epochs[counts.argmax()])), 4),  # of most
+        "rows": len(orbits),
         "skipped": skipped,
         "bands": ["V"],
         "mag_system": None,

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from core.epochs import JD_OF_MJD_0
 from core.objects.sky import unit_vectors
+from pipeline.known.open_orbits import GAUSS, in_plane
 
 Values = NDArray[np.float64]
 Vectors = NDArray[np.float64]  # (n, 3), au or au a day, axes of the ICRS
 
-GAUSS = 0.01720209895  # au**1.5 a day, for a body without mass
 MU = GAUSS**2
 OBLIQUITY = np.radians(84381.448 / 3600.0)  # of the ecliptic of J2000.0 (IAU 1976), which the orbits are on
 LIGHT_DAYS = 499.004783836 / 86400.0  # that light takes for one au
@@ -39,12 +39,17 @@ MASSES = 1.0 / np.array([EARTH_MASS, MOON_MASS, *RECIPROCAL_MASSES.values()])
 STEP_DAYS, STEP_DAYS_AN_AU, LEAST_STEP_DAYS = 4.0, 10.0, 0.02
 FINER = 8.0  # bodies whose steps differ by less are integrated together
 KEPLER_TOLERANCE, KEPLER_STEPS = 1e-12, 30
+NEARLY_PARABOLIC = 0.99  # from this eccentricity on orbits are those of `pipeline.known.open_orbits`
 LIGHT_ITERATIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Orbits:
-    """Orbits of n bodies; angles in radians, epochs as MJD (TT), axes in au."""
+    """Orbits of n bodies; angles in radians, epochs as MJD (TT), axes in au.
+
+    Those that are nearly parabolic or open are told by their perihelion alone: their ``a`` is 1, their
+    ``mean`` 0, and ``p`` and ``q`` are of unit length.
+    """
 
     epoch: Values
     mean: Values
@@ -52,22 +57,33 @@ class Orbits:
     e: Values
     p: Vectors  # towards perihelion, of length a
     q: Vectors  # a quarter of a turn on, of length a * sqrt(1 - e**2)
+    perihelion: Values  # its distance
+    since: Values  # days from perihelion to the epoch
 
     @classmethod
     def of(cls, table: NDArray[Any]) -> Orbits:
-        """Orbits from rows of `pipeline.known.orbit_file`."""
+        """Orbits from rows of `pipeline.known.orbit_file` or of `pipeline.known.comet_file`."""
         peri, node, incl = (np.radians(table[name]) for name in ("peri", "node", "incl"))
         a, e = (np.asarray(table[name], dtype=np.float64) for name in ("a", "e"))
         cw, sw, cn, sn, ci, si = (f(x) for x in (peri, node, incl) for f in (np.cos, np.sin))
         p = np.stack([cw * cn - sw * sn * ci, cw * sn + sw * cn * ci, sw * si], axis=-1)
         q = np.stack([-sw * cn - cw * sn * ci, -sw * sn + cw * cn * ci, cw * si], axis=-1)
+        mean = np.radians(table["mean"])
+        if "perihelion" in (table.dtype.names or ()):
+            perihelion, since = table["perihelion"], table["since"]
+        else:
+            perihelion, since = a * (1.0 - e), mean / (GAUSS * np.abs(a) ** -1.5)
+        open_ = e >= NEARLY_PARABOLIC
+        a, mean, within = np.where(open_, 1.0, a), np.where(open_, 0.0, mean), np.where(open_, 0.0, e)
         return cls(
             epoch=np.asarray(table["epoch"], dtype=np.float64),
-            mean=np.radians(table["mean"]),
+            mean=mean,
             a=a,
             e=e,
             p=equatorial(p) * a[:, None],
-            q=equatorial(q) * (a * np.sqrt(1.0 - e**2))[:, None],
+            q=equatorial(q) * (a * np.sqrt(1.0 - within**2))[:, None],
+            perihelion=np.asarray(perihelion, dtype=np.float64),
+            since=np.asarray(since, dtype=np.float64),
         )
 
     def __len__(self) -> int:
@@ -79,12 +95,20 @@ class Orbits:
 
     def states(self, tt: Values | float) -> tuple[Vectors, Vectors]:
         """Heliocentric positions and velocities at times (MJD, TT) on the two-body orbits."""
+        open_ = self.e >= NEARLY_PARABOLIC
+        e = np.where(open_, 0.0, self.e) if (has_open := bool(open_.any())) else self.e
         motion = GAUSS * self.a**-1.5
-        anomaly = eccentric_anomaly(self.mean + motion * (tt - self.epoch), self.e)
+        anomaly = eccentric_anomaly(self.mean + motion * (tt - self.epoch), e)
         cosine, sine = np.cos(anomaly), np.sin(anomaly)
-        pace = motion / (1.0 - self.e * cosine)
-        position = (cosine - self.e)[:, None] * self.p + sine[:, None] * self.q
+        pace = motion / (1.0 - e * cosine)
+        position = (cosine - e)[:, None] * self.p + sine[:, None] * self.q
         velocity = (-sine * pace)[:, None] * self.p + (cosine * pace)[:, None] * self.q
+        if has_open:
+            days = (self.since + tt - self.epoch)[open_]
+            axes = np.stack([self.p[open_], self.q[open_]], axis=1)
+            place, speed = in_plane(self.perihelion[open_], self.e[open_], days)
+            position[open_] = np.einsum("nk,nkj->nj", place, axes)
+            velocity[open_] = np.einsum("nk,nkj->nj", speed, axes)
         return position, velocity
 
 
@@ -306,6 +330,11 @@ def seen(
         sun_distance=sun_distance,
         phase=np.arccos(np.clip(cosine, -1.0, 1.0)),
     )
+
+
+def comet_magnitude(h: Values, slope: Values, places: Places) -> Values:
+    """Total magnitude of comets, as the Minor Planet Center has it: the slope tells how steep it is."""
+    return np.asarray(h + 5.0 * np.log10(places.distance) + 2.5 * slope * np.log10(places.sun_distance))
 
 
 def magnitude(h: Values, g: Values, places: Places) -> Values:

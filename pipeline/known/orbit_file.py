@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.epochs import JD_OF_MJD_0, julian_year
+from core.epochs import JD_OF_MJD_0
 from pipeline.known.labels import shortened
 from pipeline.known.packed import opened
 from pipeline.known.table_file import UNREADABLE, CatalogRefused, refused
@@ -58,16 +58,12 @@ OTHERS = {
     "as astorb.dat has them": re.compile(
         rb".{80,115} (?:1[89]|20)\d{6}(?: +\d+\.\d{6}){4} +\d\.\d{8} +\d+\.\d+"
     ),
-    "of comets, as CometEls.txt has them": re.compile(
-        rb"[ \d]{4}[A-Z].{9}\d{4} \d\d [ \d]\d\.[ \d]{4} +\d+\.\d+ +\d\.\d+(?: +\d+\.\d+){3}"
-    ),
-    "of comets, as CometEls.json has them": re.compile(rb'.*"Perihelion_dist"'),
     "as JPL's ELEMENTS files have them": re.compile(rb" *(?:Num +)?Name +Epoch +[aq] +e +i +w +Node"),
 }
 
 
 def is_orbits(path: Path) -> bool:
-    """Whether a file holds orbits in one of the Center's formats, by its beginning."""
+    """Whether a file holds orbits of asteroids in one of the Center's formats, by its beginning."""
     try:
         with opened(path) as file:
             head = file.read(1 << 16)
@@ -96,24 +92,17 @@ def refuse_others(path: Path) -> None:
         if any(look.match(line) for line in lines):
             raise CatalogRefused(
                 f"{path.name} holds orbits {whose}: orbits are read from MPCORB.DAT"
-                " of the Minor Planet Center, or from its JSON"
+                " or CometEls.txt of the Minor Planet Center, or from its JSON"
             )
 
 
-def write(path: Path, folder: Path, report: Progress) -> tuple[int, int, float | None]:
-    """Write the orbits of a file as ``orbits.npy``.
-
-    Returns
-    -------
-    kept, skipped : int
-        Orbits, and lines that hold none that can be used.
-    epoch : float or None
-        Of most elements, Julian years.
+def read(path: Path, report: Progress) -> tuple[NDArray[Any], int]:
+    """The orbits of a file, and how many lines or entries hold none that can be used.
 
     Raises
     ------
     CatalogRefused
-        There is no orbit in it.
+        It cannot be read.
     """
     kept: list[NDArray[Any]] = []
     skipped = 0
@@ -127,12 +116,7 @@ def write(path: Path, folder: Path, report: Progress) -> tuple[int, int, float |
                 report(sum(map(len, kept)), 0, "orbits")
     except (*UNREADABLE, ValueError, RecursionError) as error:  # JSON raises the last two
         raise refused(path, error) from error
-    orbits = np.concatenate(kept) if kept else np.zeros(0, dtype=DTYPE)
-    if len(orbits) == 0:
-        raise CatalogRefused(f"{path.name} holds no orbit in the format of MPCORB.DAT")
-    np.save(folder / "orbits.npy", orbits)
-    epochs, counts = np.unique(orbits["epoch"], return_counts=True)
-    return len(orbits), skipped, round(julian_year(float(epochs[counts.argmax()])), 4)
+    return np.concatenate(kept) if kept else np.zeros(0, dtype=DTYPE), skipped
 
 
 def _from_lines(file: IO[bytes]) -> Iterator[tuple[NDArray[Any], int]]:
@@ -228,7 +212,9 @@ def _orbits(found: dict[str, NDArray[Any]], name: NDArray[Any], lines: int) -> t
     orbits["g"] = np.where(np.isfinite(orbits["g"]), orbits["g"], DEFAULT_SLOPE)
     elements = ("epoch", "mean", "peri", "node", "incl", "e", "a")
     good = np.all([np.isfinite(orbits[each]) for each in elements], axis=0)
-    good &= (orbits["e"] >= 0.0) & (orbits["e"] < 1.0) & (orbits["a"] > 0.0)
+    # A hyperbola has an axis below zero; a parabola has none, and this format tells no perihelion.
+    e, a = orbits["e"], orbits["a"]
+    good &= ((e >= 0.0) & (e < 1.0) & (a > 0.0)) | ((e > 1.0) & (a < 0.0))
     return orbits[good], lines - int(np.count_nonzero(good))
 
 

@@ -23,7 +23,16 @@ from scipy.spatial import KDTree
 
 from core.objects.sky import chord, unit_vectors
 from core.surveys.sites import Site
-from pipeline.known.kepler import Orbits, Places, displaced, magnitude, observer, seen, terrestrial_time
+from pipeline.known.kepler import (
+    Orbits,
+    Places,
+    comet_magnitude,
+    displaced,
+    magnitude,
+    observer,
+    seen,
+    terrestrial_time,
+)
 
 Values = NDArray[np.float64]
 Answer = dict[str, Any]
@@ -151,7 +160,8 @@ class SmallBodies:
         # An orbit's errors are told as the Sun sees them.
         sigma = uncertainty(rows, mjd, np.maximum(places.sun_distance / places.distance, 1.0))
         reach = np.minimum(within_arcsec + SIGMAS * sigma, MOST_ARCSEC)
-        mag = magnitude(rows["h"].astype(float), rows["g"].astype(float), places)
+        bright = comet_magnitude if "perihelion" in (rows.dtype.names or ()) else magnitude
+        mag = bright(rows["h"].astype(float), rows["g"].astype(float), places)
         vectors = places.vectors
         answers: list[Answer | None] = []
         for i, found in enumerate(KDTree(vectors).query_ball_point(points, chord(MOST_ARCSEC / 3600.0))):

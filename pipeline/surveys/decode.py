@@ -204,24 +204,23 @@ def _history(
 
 
 def _past(survey: Survey, record: Record, point: Point, epoch: _Epoch, mjd: float) -> Iterable[FluxFacts]:
-    """One epoch of a history, if anything of it is known and stands."""
-    if number_of(survey, record, point.withdrawn) is not None:
-        return
+    """One epoch of a history, if anything of it is known."""
     flux, error, kind = epoch.flux, epoch.flux_err, FluxKind.DETECTION
+    is_withdrawn = number_of(survey, record, point.withdrawn) is not None  # and may be without a flux
     if point.is_forced:
         kind = FluxKind.FORCED
-        if flux is None or error is None:
+        if (flux is None or error is None) and not is_withdrawn:
             return
     elif flux is not None:
         flux = _sign(survey, record, epoch, point) * abs(flux)
-    else:
+    elif not is_withdrawn:
         kind, error = FluxKind.LIMIT, _limit(survey, record, point, epoch)
         if error is None:
             return
     own = id_of(value_of(record, point.id)) if kind is FluxKind.DETECTION else None
     yield FluxFacts(
         external_id=own or f"{kind}.{_exposure(record, point, epoch, mjd)}",
-        kind=kind,
+        kind=FluxKind.WITHDRAWN if is_withdrawn else kind,
         mjd=mjd,
         filter=epoch.band,
         flux=flux,

@@ -57,6 +57,7 @@ class Recording:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         self.key = key or f"{stamp}-{re.sub('[^a-z0-9_]', '', name)}-{secrets.token_hex(3)}"
         self.folder = folder_of(settings.home) / self.key
+        before = None if key is None else read(self.folder)
         with self._told():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._curve = (self.folder / CURVE).open("a", encoding="utf-8")
@@ -68,8 +69,10 @@ class Recording:
             "pid": os.getpid(),
             "mark": mark_of(os.getpid()),
             "host": os.uname().nodename,
+            "earlier_s": 0.0 if before is None else before.seconds(time.time()),
             "parameters": {**parameters, "code_sha256": code_sha256()},
         }
+        self._earlier_j = 0.0 if before is None else before.energy_j
         self._reason: str | None = None
 
     @property
@@ -95,7 +98,7 @@ class Recording:
             self._facts |= {"state": FAILED, "reason": str(refused or one_line(error))}
         if error is None or isinstance(error, KeyboardInterrupt):
             self._facts |= {"state": STOPPED if self._reason else DONE, "reason": self._reason}
-        self._facts |= {"ended_at": time.time(), "energy_j": self._energy()}
+        self._facts |= {"ended_at": time.time(), "energy_j": self._all_energy()}
         with self._told() if error is None else suppress(OSError):  # what went wrong first is what is told
             self._write()
         if refused is not None:
@@ -121,6 +124,11 @@ class Recording:
         self._facts |= {"digest": digest, "metrics": storable(dict(metrics))}
         if scorecard is not None:
             write_json(self.folder / SCORECARD, storable(dict(scorecard)))
+
+    def _all_energy(self) -> float | None:
+        """Joules, with those before it was gone on with; none where of either nobody knows."""
+        now = self._energy()
+        return None if now is None or self._earlier_j is None else self._earlier_j + now
 
     @contextmanager
     def _told(self) -> Iterator[None]:

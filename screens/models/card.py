@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.models.names import ODD_BY
-from core.models.worth import METRICS
+from core.models.worth import METRICS, too_few
 from screens.lines import Line, Tone, column, span, wrapped
 from screens.models.plots import plot_lines, training_curve_lines
 from screens.models.view import date, facts_lines
@@ -30,7 +30,10 @@ def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     lines = facts_lines(facts, width)
     metrics = card.facts.get("metrics")
     if isinstance(metrics, Mapping):
-        named = ((METRICS.get(str(name), str(name)), value) for name, value in metrics.items())
+        named = (
+            (METRICS.get(str(name), str(name)), too_few(metrics, str(name)) or value)
+            for name, value in metrics.items()
+        )
         lines += [(), _title("Metrics"), *facts_lines(named, width)]
     if card.judged:
         lines += [
@@ -47,6 +50,11 @@ def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     return [*lines, *scorecard_lines(card, width, plain=plain)]
 
 
+def _earlier(training: Training) -> list[tuple[str, object]]:
+    """How long it was at work before it was gone on with, if it was."""
+    return [("before that", f"{training.earlier_s / 60:.1f} min")] if training.earlier_s else []
+
+
 def training_sheet(
     training: Training, curve: Mapping[str, Sequence[tuple[float, float]]], width: int, *, plain: bool
 ) -> list[Line]:
@@ -58,12 +66,13 @@ def training_sheet(
         ("reason", training.reason or "none"),
         ("began", date(training.started_at)),
         ("ended", date(training.ended_at) if training.ended_at else "not yet"),
+        *_earlier(training),
         ("energy", energy),
         ("host", training.host),
         ("digest", training.digest or "none yet"),
         ("registry", "told" if training.is_published else "not told yet"),
         *training.parameters.items(),
-        *training.metrics.items(),
+        *((name, too_few(training.metrics, name) or value) for name, value in training.metrics.items()),
     ]
     lines = facts_lines(facts, width)
     plots = {name: points for name, points in curve.items() if "loss" not in name}

@@ -178,7 +178,6 @@ def training_lines(page: Page, width: int, rows: int) -> list[Line]:
 
 
 def _training_line(training: Training, now: float, width: int, *, has_cursor: bool) -> Line:
-    took = (training.ended_at or now) - training.started_at
     energy = "" if training.energy_j is None else f"{training.energy_j / 1000:.1f} kJ  "
     said = training.reason or in_a_line(training.metrics)
     return shortened(
@@ -187,7 +186,7 @@ def _training_line(training: Training, now: float, width: int, *, has_cursor: bo
             span(f"{date(training.started_at)}  ", Tone.DIM),
             column(training.name, NAME_COLUMNS),
             column(training.state, 9, STATE_TONES.get(training.state, Tone.DIM)),
-            span(f"{max(took, 0) / 60:.1f} min  ", Tone.DIM),
+            span(f"{training.seconds(now) / 60:.1f} min  ", Tone.DIM),
             span(energy, Tone.DIM),
             span(said),
         ),

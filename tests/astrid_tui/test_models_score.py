@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from astrid_tui.cli.models_score import SHOWN
+from pipeline.classify.classify import Classifier
+from pipeline.classify.triplets import of_arrays
 from tests.astrid_tui.command import in_a_new_home
 from tests.pipeline.toy_models import blobs
 
@@ -35,6 +37,30 @@ def test_score_says_the_same_with_any_number_of_threads(astrid, tmp_path):
     one, three = (astrid.json("models", "score", tmp_path / "many.npz", "--threads", n) for n in (1, 3))
     assert one == three
     assert one["count"] == 700 == len(one["scores"]["realbogus"])
+
+
+def test_the_ensemble_weighs_significance_and_unet_where_they_are_given_and_says_where_they_are_not(
+    astrid, tmp_path
+):
+    made = blobs(6, seed=9)
+    planes = {"new": made.new, "ref": made.ref, "diff": made.diff}
+    snr = np.array([5.5, -40.0, 300.0, np.nan, 8.0, 6.0])
+    unet = np.array([0.5, 0.99, 1e-3, 0.5, np.nan, np.nan])
+    given = {"none": {}, "snr": {"snr": snr}, "both": {"snr": snr, "unet": unet}}
+    said = {}
+    for name, more in given.items():
+        np.savez(tmp_path / f"{name}.npz", **planes, **more)
+        said[name] = astrid.json("models", "score", tmp_path / f"{name}.npz")
+    without = {name: told["ensemble_without"] for name, told in said.items()}
+    assert without == {"none": ["snr", "unet"], "snr": ["unet"], "both": []}
+    triplets = of_arrays(made.new, made.ref, made.diff)
+    log_odds = {"unet": np.log(unet / (1.0 - unet))}
+    in_queue = Classifier.of().score(triplets, snr, log_odds).by_model["ensemble"]
+    np.testing.assert_allclose(said["both"]["scores"]["ensemble"], in_queue, atol=1e-6)
+    assert not np.allclose(said["snr"]["scores"]["ensemble"], in_queue, atol=1e-3)
+    assert said["none"]["scores"]["tree"] == said["both"]["scores"]["tree"]
+    assert "scores without snr and unet" in astrid("models", "score", tmp_path / "none.npz")
+    assert "without" not in astrid("models", "score", tmp_path / "both.npz")
 
 
 def test_score_writes_a_file_and_shows_a_table(astrid, triplets, tmp_path):
@@ -77,6 +103,8 @@ def test_coarse_pixels_are_told_by_their_scale_of_one_for_all_or_one_for_each(as
             "one for each",
         ),
         (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": 0.0}, "positive"),
+        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"snr": [5.0]}, "one number for each"),
+        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"unet": [0.0, 1.5, 1.0]}, "0 to 1"),
         (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": np.nan}, "positive"),
         (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": "x"}, "pixel_scale"),
         (dict.fromkeys(("new", "ref", "diff"), np.zeros((5, 5))), "shape"),

@@ -42,6 +42,20 @@ def test_what_a_camera_calls_its_keywords_is_written_as_in_headers(monkeypatch, 
             load()
 
 
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ('{ exposre = "SHUTTER" }', "EXPOSRE is no keyword that AstrID reads; it reads EXPOSURE"),
+        ('{ FILTER = "WHEEL2", "DATE-OSB" = "X" }', "DATE-OSB is no keyword .* it reads DATE-OBS"),
+        ('{ WHEEL2 = "FILTER" }', "WHEEL2 is no keyword that AstrID reads; what it reads stands first"),
+    ],
+)
+def test_a_keyword_that_nothing_reads_is_refused_with_the_nearest_that_is_read(tmp_path, keywords, said):
+    (tmp_path / "config.toml").write_text(f"[camera]\nkeywords = {keywords}\n")
+    with pytest.raises(SettingsError, match=f"'camera.keywords' in .*: .*({said})"):
+        load()
+
+
 def test_a_tilde_is_the_user_s_own_folder(monkeypatch, tmp_path):
     (tmp_path / "config.toml").write_text('home = "~/sky"\n')
     assert load().home == tmp_path / "sky"

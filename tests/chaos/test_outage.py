@@ -177,6 +177,23 @@ def test_a_database_that_goes_away_ends_commands_and_leaves_the_service(
         assert_all_done_once(store)
 
 
+def test_a_run_waits_for_a_database_that_is_away_as_it_begins(
+    night: Night, server: Any, database: str
+) -> None:
+    """As where the machine of both was switched on, or a timer is due while the server is begun anew."""
+    settings = night.fill(database)
+    server.stop()
+    try:
+        ended(astrid(settings, "run", wait_s=0.0), ExitCode.UNAVAILABLE)
+        running = astrid(settings, "run")
+        assert any("waiting for it for up to 60 s" in line for line in iter(running.stderr.readline, ""))
+    finally:
+        server.start()
+    ended(running, ExitCode.DONE)
+    with closing(open_store(settings.store_url)) as store:
+        assert_all_done_once(store)
+
+
 def forget(store: Store, frame: str) -> None:
     """It has no reference: it is not what the run is about."""
     with store.write() as session:

@@ -10,6 +10,7 @@ from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, SurveyObject
 from core.objects.association import Place, associate, lock
 from core.objects.detail import ObjectError, read_object
+from core.objects.told_detections import told_first
 from core.review.candidates import page, show
 from core.review.cards import read_card
 from core.review.cutouts import Cutouts, pack
@@ -284,6 +285,32 @@ def test_later_packets_repeat_history_and_each_epoch_is_one_point(store: Store) 
     assert curve(store) == expected
     points = read_object(store, "ZTF1").light_curve
     assert [point.candidate_id for point in points] == [None, 2, None, 1]
+
+
+def test_what_a_survey_takes_back_later_is_no_point_any_more_and_no_earlier_packet_brings_it_again(
+    store: Store,
+) -> None:
+    told = [epoch("5", 59990.5, FluxKind.DETECTION, flux=300.0), epoch("forced.2", 59991.5, FluxKind.FORCED)]
+    told = [replace(each, flux=300.0) for each in told]
+    taken_back = [replace(each, kind=FluxKind.WITHDRAWN) for each in told]
+    first = alert(11, object_id="ZTF1", history=tuple(told))
+    of_first = epoch("11", 60000.5, FluxKind.WITHDRAWN)
+    second = alert(12, object_id="ZTF1", mjd=60001.5, history=(*taken_back, of_first))
+    register_alerts(store, [first])
+    assert [mjd for mjd, *_ in curve(store)] == [59990.5, 59991.5, 60000.5]
+    with store.read() as session:
+        assert told_since(session) == 59990.5
+    for again in (second, first, second):
+        register_alerts(store, [again])
+        assert curve(store) == [(60001.5, "detection", False)]
+    with store.read() as session:
+        assert told_since(session) is None
+
+
+def told_since(session) -> float | None:
+    """The first detection that a packet of the one object told."""
+    (key,) = session.exec(select(SkyObject.id)).all()
+    return told_first(session, [key]).get(key)
 
 
 def test_of_one_exposure_the_detection_counts_then_the_forced_flux_then_the_limit(store: Store) -> None:

@@ -73,6 +73,25 @@ def test_a_run_of_another_machine_of_the_same_name_is_left_alone_until_it_is_sil
     assert runs.reconcile(store) == [silent]
 
 
+@pytest.mark.skipif(not PROC.exists(), reason="only on Linux there are containers")
+def test_the_power_of_a_machine_is_shared_by_the_runs_of_its_containers_that_live(store: Store) -> None:
+    boot, tick, *_ = (mark_of(os.getpid()) or "").split(":")
+    in_another, elsewhere = f"{boot}:{tick}:4026539999", "00000000-0000-4000-8000-000000000000:1"
+    own = a_run(store, workers=2)
+    a_run(store, workers=10, process=in_another)
+    a_run(store, workers=100, process=in_another, host="3f0c9d", pid=gone_pid())
+    a_run(store, workers=1000)
+    for facts in (
+        {"process": in_another, "heartbeat_at": 1.0},  # fell silent
+        {"process": elsewhere},  # a machine of this one's name
+        {"host": "dome-2"},
+        {"pid": gone_pid()},
+        {"process": in_another, "state": "done"},
+    ):
+        a_run(store, workers=10000, **facts)
+    assert runs.sharers(store, own) == (2, 1112)
+
+
 def test_a_run_whose_process_lives_here_is_never_lost_however_long_it_is_silent(store: Store) -> None:
     key = a_run(store, heartbeat_at=1.0)
     assert runs.reconcile(store) == []

@@ -5,12 +5,13 @@ import math
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from core.models import trainings
 from core.models.trainings import TrainingRefused
-from core.operations.processes import mark_of
+from core.operations.processes import PROC, QUIET_S, mark_of
 from pipeline.training.recording import write_json
 
 
@@ -73,6 +74,40 @@ def test_a_training_whose_process_is_gone_is_lost(tmp_path):
         trainings.read(a_training(tmp_path, "c", **me | {"mark": "x", "host": "elsewhere"})).state
         == "running"
     )
+
+
+def test_a_training_in_another_container_is_lost_once_it_wrote_nothing_for_long(tmp_path):
+    """Of its process nothing can be seen here: what it writes tells of it."""
+    if not PROC.exists():
+        pytest.skip("only on Linux there are containers")
+    boot, tick, *_ = (mark_of(os.getpid()) or "").split(":")
+    theirs = {"pid": 1, "mark": f"{boot}:{tick}:4026539999", "host": os.uname().nodename, "state": "running"}
+    folder, now = a_training(tmp_path, **theirs), time.time()
+    for name in (trainings.CURVE, trainings.PUBLISHED):
+        (folder / name).touch()
+
+    def state_if_written(curve_s, others_s, published_s):
+        for each in folder.iterdir():
+            ago = {trainings.CURVE: curve_s, trainings.PUBLISHED: published_s}.get(each.name, others_s)
+            os.utime(each, (now - ago, now - ago))
+        return trainings.read(folder).state
+
+    assert state_if_written(QUIET_S - 60.0, 900.0, 900.0) == "running"
+    assert state_if_written(900.0, QUIET_S - 60.0, 900.0) == "running"
+    assert state_if_written(QUIET_S + 60.0, 900.0, 900.0) == "lost"
+    assert state_if_written(900.0, 900.0, 1.0) == "lost"  # which another wrote of it
+
+
+def test_how_long_a_training_took_is_of_all_times_that_it_was_at_work(tmp_path):
+    done = a_training(tmp_path, "a", started_at=100.0, ended_at=160.0, earlier_s=7.0)
+    assert trainings.read(done).seconds(1000.0) == 67.0
+    assert trainings.read(done).record()["seconds"] == 67.0
+    me = {"pid": os.getpid(), "host": os.uname().nodename, "state": "running", "started_at": 100.0}
+    at_work = a_training(tmp_path, "b", mark=mark_of(os.getpid()), **me)
+    assert trainings.read(at_work).seconds(1000.0) == 900.0
+    lost = a_training(tmp_path, "c", mark="of another boot", **me)
+    os.utime(lost / trainings.FACTS, (130.0, 130.0))
+    assert trainings.read(lost).seconds(1000.0) == 30.0
 
 
 def test_what_is_said_of_going_on_is_true_of_each_kind(tmp_path):

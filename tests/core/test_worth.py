@@ -1,6 +1,6 @@
 """The few numbers that a card tells first."""
 
-from core.models.worth import judged_rows, metric_rows, stratum_rows
+from core.models.worth import in_short, judged_rows, metric_rows, stratum_rows, too_few
 
 MISSED = {"value": 0.103, "low": 0.06, "high": 0.1359}
 PART = {
@@ -30,6 +30,17 @@ def test_metrics_and_strata_are_few_and_in_words():
     card = {"strata": [{"name": "SNR 6 to 10", "value": None}, {"name": "kind point", **MISSED}]}
     assert stratum_rows(card)[0] == ("SNR 6 to 10", "too few to tell")
     assert stratum_rows(card, 1) == stratum_rows(card)[:1]
+
+
+def test_a_rate_of_fewer_bogus_than_make_one_of_it_is_not_told():
+    few = {"fnr_at_1_percent_fpr": 0.0, "held_out_examples": 396.0, "prevalence": 0.75}
+    assert metric_rows(few)[0] == ("missed at 1 % FPR", "too few to tell (99 bogus)")
+    assert in_short(None, few) == "missed at 1 % FPR too few to tell (99 bogus)"
+    assert metric_rows(few | {"held_out_examples": 400.0})[0] == ("missed at 1 % FPR", "0.0 %")
+    labels = {"labels_fnr_at_10_percent_fpr": 0.5, "labels_held_out_examples": 18.0, "labels_prevalence": 0.5}
+    assert metric_rows(labels)[0][1] == "too few to tell (9 bogus)"
+    assert too_few(few | labels, "labels_calibration_error") is None
+    assert too_few({"fnr_at_1_percent_fpr": 0.0}, "fnr_at_1_percent_fpr") is None  # of how many is not known
 
 
 def test_of_a_detector_of_the_odd_it_is_told_which_bogus_it_brings_and_which_of_the_real():

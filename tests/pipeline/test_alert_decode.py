@@ -222,15 +222,24 @@ def test_rubin_has_tai_and_fluxes_with_signs():
     assert (limit.external_id, limit.flux, limit.flux_err) == ("limit.9", None, 40.0)
 
 
-def test_what_rubin_took_back_of_its_history_is_left_out():
+def test_what_rubin_took_back_of_its_history_is_marked_under_the_id_that_it_had():
     past = {"midpointMjdTai": 60990.0, "band": "g", "psfFlux": 900.0, "psfFluxErr": 9.0}
     taken_back = past | {"midpointMjdTai": 60991.0, "timeWithdrawnMjdTai": 60995.0}
     packet = {
         "diaSource": {"diaSourceId": 3, "ra": 10.0, "dec": -30.0, "snr": 9.0} | past,
-        "prvDiaSources": [past | {"diaSourceId": 1, "timeWithdrawnMjdTai": None}, taken_back],
+        "prvDiaSources": [
+            past | {"diaSourceId": 1, "timeWithdrawnMjdTai": None},
+            taken_back | {"diaSourceId": 5},
+            taken_back | {"diaSourceId": 6, "psfFlux": None},
+        ],
         "prvDiaForcedSources": [taken_back | {"diaForcedSourceId": 2}],
     }
-    assert [point.external_id for point in decoded(packet, RUBIN).history] == ["1"]
+    assert [(point.external_id, point.kind.value) for point in decoded(packet, RUBIN).history] == [
+        ("1", "detection"),
+        ("5", "withdrawn"),
+        ("6", "withdrawn"),
+        ("forced.2", "withdrawn"),
+    ]
 
 
 def test_rubins_older_names_are_understood():

@@ -4,7 +4,7 @@ import pytest
 from astropy.io.fits import Card, Header
 
 from pipeline.files.card_units import is_in_counts, is_in_electrons, is_of_counts_per_electron, seconds_of
-from pipeline.files.headers import exposure_of
+from pipeline.files.headers import exposure_of, unknown_length
 
 DATE = {"DATE-OBS": "2020-01-01T00:00:00"}
 
@@ -52,6 +52,29 @@ def test_an_exposure_time_is_told_in_seconds_and_its_middle_is_by_them(keyword):
     found = read((keyword, 90000.0, "exposure time in ms"))
     assert found.exposure_s == pytest.approx(90.0)
     assert (found.mjd - 58849.0) * 86400.0 == pytest.approx(45.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("60 s", 60.0),
+        ("60.0 ", 60.0),
+        ("60.5sec", 60.5),
+        ("1e2 Seconds", 100.0),
+        ("500 ms", 0.5),
+        ("1.5 min.", 90.0),
+        ("60 beats", None),
+        ("9e999 s", None),
+        ("60 s or so", None),
+        ("s", None),
+    ],
+)
+def test_an_exposure_time_may_be_a_text_with_its_unit(written, seconds):
+    assert read(("EXPTIME", written)).exposure_s == pytest.approx(seconds)
+    other = read(("EXPTIME", written), ("EXPOSURE", 7.0))
+    assert other.exposure_s == pytest.approx(seconds or 7.0)
+    doubt = unknown_length(Header({"EXPTIME": written, **DATE}), seconds)
+    assert (f"no usable exposure time ({written})" in (doubt or "")) is (seconds is None)
 
 
 @pytest.mark.parametrize(

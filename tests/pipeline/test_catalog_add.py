@@ -202,9 +202,12 @@ def test_orbits_are_read_in_both_formats_and_what_is_none_is_counted(
         "Peri": 73.73161, "Node": 80.28698, "i": 10.58862, "e": 0.0775571, "a": 2.7676569, "H": 3.4, "U": "0",
     }  # fmt: skip
     packed = tmp_path / "extended.json.gz"
-    packed.write_bytes(gzip.compress(json.dumps([record, {"Principal_desig": "none"}]).encode()))
+    hyperbola = record | {"Name": "open", "e": 1.2, "a": -3.0, "M": 350.0}
+    impossible = [record | {"e": e, "a": a} for e, a in ((1.2, 3.0), (0.2, -3.0), (1.0, 3.0))]
+    records = [record, hyperbola, *impossible, {"Principal_desig": "none"}]
+    packed.write_bytes(gzip.compress(json.dumps(records).encode()))
     catalog = added(library, packed)
-    assert (catalog.kind, catalog.rows, catalog.skipped) == ("orbits", 1, 1)
+    assert (catalog.kind, catalog.rows, catalog.skipped) == ("orbits", 2, 4)
     other = np.load(catalog.folder / "orbits.npy")[0]
     assert all(
         other[name] == one[name] for name in ("epoch", "mean", "peri", "node", "incl", "e", "a", "name")
@@ -217,12 +220,6 @@ OTHER_ORBITS = {
         " 82151 6914 20260917 295.937548  73.208090  80.248993 10.587505 0.07975072   2.76592189"
         " 20260606 1.2E-02  4.2E-05 20260815 2.5E-02 20270107 2.7E-02 20320221 2.7E-02 20320221"
     ),
-    "CometEls.txt": (
-        "    CJ95O010  1997 03 29.0337  0.924189  0.994900  130.7161  281.7940   89.7413  20260814  -2.0  4.0"
-        "  C/1995 O1 (Hale-Bopp)                                    MPC194091\n"
-        "0002I         2019 12  9.0572  1.997724  3.345952  209.2911  307.8024   44.2624  20251121  11.0  4.0"
-    ),
-    "CometEls.json": '[{"Orbit_type": "C", "Perihelion_dist": 0.92, "Designation_and_name": "C/1995 O1"}]',
     "ELEMENTS.NUMBR": (
         " Num   Name              Epoch      a          e        i         w        Node        M\n"
         "------ ----------------- ----- ---------- ---------- --------- --------- --------- -----------"

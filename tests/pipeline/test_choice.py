@@ -110,9 +110,13 @@ def test_what_both_headers_tell_of_the_readout_must_agree(kind, readout, serves)
         ({"CCDSEC": "[0:0,0:0]"}, {"CCDSEC": "[257:512,1:256]"}, None),
         ({"BINNING": 1.0}, {"XBINNING": 1, "YBINNING": 1}, None),
         ({"BINNING": 2}, {"XBINNING": 1, "YBINNING": 1}, "binning x"),
+        ({"PEDESTAL": -100}, {"PEDESTAL": 0}, "pedestal"),
+        ({"PEDESTAL": -100}, {"PEDESTAL": 100.0}, None),
+        ({"PEDESTAL": -100}, {}, None),
+        ({"PEDESTAL": 0}, {"PEDESTAL": -100, "CALSTAT": "B"}, None),  # which is taken away
     ],
 )
-def test_a_bias_of_as_many_pixels_elsewhere_on_the_chip_does_not_serve(of_frame, of_bias, told):
+def test_a_bias_that_was_read_out_otherwise_does_not_serve(of_frame, of_bias, told):
     science = replace(SCIENCE, readout=readout_of(Header(of_frame)))
     bias = calibrator(FrameKind.BIAS, 1, readout=readout_of(Header(of_bias)))
     choice = choose([bias], science, SHAPE)

@@ -92,3 +92,21 @@ def test_a_raw_frame_gets_all_and_twice_is_once():
         once = due(MASTERS, Header(cards))
         assert due(once, Header(cards)) is once
         assert len(once.notes) == 1
+
+
+@pytest.mark.parametrize("written", [100.0, -100.0, "-100"])
+def test_what_a_calibration_added_to_all_pixels_is_taken_away(written):
+    raw, truth = raw_frame(SHAPE)
+    plain = calibrate(raw, None, SETTINGS)
+    header = Header({"CALSTAT": "BDF", "PEDESTAL": written})
+    found = calibrate(replace(raw, data=raw.data + 100.0, header=header), MASTERS, SETTINGS)
+    assert np.median(found.background) == pytest.approx(truth.sky, rel=0.01)
+    np.testing.assert_allclose(found.variance, plain.variance, rtol=1e-4)
+    assert found.saturation == pytest.approx(plain.saturation - 100.0 * truth.gain)
+
+
+def test_the_pedestal_of_a_raw_frame_is_taken_away_by_its_bias():
+    raw, truth = raw_frame(SHAPE, bias=BIAS)
+    masters = replace(MASTERS, dark=None, flat=None)
+    frame = calibrate(replace(raw, header=Header({"PEDESTAL": -100})), masters, SETTINGS)
+    assert np.median(frame.background) == pytest.approx(truth.sky, rel=0.01)

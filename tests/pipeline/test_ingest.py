@@ -203,13 +203,13 @@ def test_what_a_camera_calls_otherwise_is_read_by_the_settings_where_it_is_there
     """With its comment, in which its unit may be; of any keyword that AstrID reads."""
     header = fits.Header({"FILTER": "1", "WHEEL2": "r", "OPENED": "2020-01-01T06:00:00", "MILLI": 60000})
     header.comments["MILLI"] = "[ms] shutter"
-    header["NAME"] = "NGC 3031"
+    header["OBJNAME"] = "NGC 3031"
     fits.PrimaryHDU(SKY, header).writeto(tmp_path / "x.fits")
     called = {
         "FILTER": "WHEEL2",
         "DATE-OBS": "OPENED",
         "EXPTIME": "MILLI",
-        "OBJECT": "NAME",
+        "OBJECT": "OBJNAME",
         "GAIN": "NOTHING",
     }
     settings = Settings(camera={"keywords": called})
@@ -218,7 +218,7 @@ def test_what_a_camera_calls_otherwise_is_read_by_the_settings_where_it_is_there
     assert facts.mjd == pytest.approx(58849.25 + 30.0 / 86400.0, abs=1e-8)
     (plain,) = examine(tmp_path / "x.fits", Settings())
     assert (plain.filter, plain.state) == ("1", "rejected")
-    exchanged = Settings(camera={"keywords": {"FILTER": "NAME", "NAME": "FILTER", "OBJECT": "NAME"}})
+    exchanged = Settings(camera={"keywords": {"FILTER": "OBJNAME", "OBJNAME": "FILTER", "OBJECT": "OBJNAME"}})
     (facts,) = examine(tmp_path / "x.fits", exchanged)
     assert (facts.filter, facts.field) == ("NGC 3031", "NGC 3031")
 

@@ -58,6 +58,17 @@ def test_a_master_dark_is_freed_of_the_bias_that_it_holds_and_of_none_that_it_do
     assert np.argwhere(found.bad).tolist() == [[5, 6]]
 
 
+def test_what_another_program_added_to_its_masters_is_taken_away():
+    cards = {"PEDESTAL": -100, "NCOMBINE": 20, "CALSTAT": "BD"}
+    biases = [one for one in night() if one.exposure.kind is FrameKind.BIAS]
+    dark = calibrator(FrameKind.DARK, 0, RATE * 300.0 + 100.0, 300.0, header=cards | {"CALSTAT": "B"})
+    flat = calibrator(FrameKind.FLAT, 0, 2000.0 * RESPONSE + 100.0, 10.0, "r", header=cards)
+    found = build(Choice((*biases, dark, flat), 60.0))
+    np.testing.assert_allclose(found.dark, RATE, rtol=1e-4, atol=1e-4)
+    lit = RESPONSE > 0.0
+    np.testing.assert_allclose(found.flat[lit], (RESPONSE / np.median(RESPONSE))[lit], rtol=1e-5)
+
+
 @pytest.mark.parametrize("scale", [1.0, 20000.0])
 def test_a_master_flat_is_used_as_it_is(scale):
     others = [one for one in night() if one.exposure.kind is not FrameKind.FLAT]

@@ -153,6 +153,17 @@ def test_a_training_is_told_whole():
     assert "\x1b" not in shown
 
 
+def test_a_rate_of_too_few_bogus_is_told_as_such_in_cards_and_trainings():
+    metrics = {"fnr_at_1_percent_fpr": 0.125, "held_out_examples": 40.0, "prevalence": 0.5}
+    facts = Card("tree", 1, 0, {"metrics": metrics}, None, None)
+    sheet = training_sheet(training(metrics=metrics, earlier_s=90.0), CURVE, 80, plain=False)
+    for lines in (card_lines(facts, 80, plain=False), sheet):
+        shown = "\n".join(plain(line) for line in lines)
+        assert "too few to tell (20 bogus)" in shown
+        assert "0.125" not in shown
+    assert "before that" in shown
+
+
 def test_a_plot_needs_room_and_numbers():
     assert plot_lines(CURVE, 20, 10, title="t", plain=False) == []
     assert plot_lines(CURVE, 80, 3, title="t", plain=False) == []

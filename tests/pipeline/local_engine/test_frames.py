@@ -225,6 +225,11 @@ def test_a_folder_that_never_comes_back_is_a_failure_in_the_end(
         row.path, row.created_at = str(tmp_path / "away" / "a.fits"), time.time() - AWAY_S - 1.0
     quick = settings.model_copy(update={"queue": QueueSettings(retry_s=0.0, attempts=1)})
     assert run(quick).counts == {"quarantined": 1}
+    queue.requeue(store, [rows(store)[0].id or 0])  # and the wait begins anew
+    run(quick)
+    row = rows(store)[0]
+    assert (row.state, row.attempts) == ("queued", 0)
+    assert row.not_before - time.time() < 60.0
 
 
 def test_what_the_store_refuses_is_the_frames_failure(
