@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.epochs import JD_OF_MJD_0
-from core.objects.sky import unit_vectors
+from core.objects.sphere import unit_vectors
 
 Values = NDArray[np.float64]
 Vectors = NDArray[np.float64]  # (n, 3), au or au a day, axes of the ICRS
