@@ -22,7 +22,8 @@ from sqlmodel import SQLModel
 
 from core.database.migrations import upgrade
 from core.database.store import Store, open_store
-from core.objects.sky import ZONES_PER_DEGREE, objects_in_cone, separation_deg
+from core.objects.sky import objects_in_cone
+from core.objects.sphere import ZONES_PER_DEGREE, separation_deg
 
 ROWS, CROWD = 2_000_000, 100_000
 CROWDS = ((0.0, 90.0), (0.0, -90.0), (0.0, 10.0))

@@ -49,7 +49,7 @@ def night(folder: Path) -> None:
 
 def ours(folder: Path, *, tried: bool = False) -> None:
     """Process the first frame, which makes the reference ready; then time the second."""
-    from core.frames.injected import Draw
+    from core.frames.drawn import Draw
     from core.operations.freed_memory import keep_freed_memory
     from core.settings_sections import FakesSettings
     from pipeline.process import process

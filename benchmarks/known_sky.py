@@ -66,7 +66,7 @@ def cones(rows: int, folder: Path) -> dict[str, float]:
     """Cones of 30 arcsec over a strip of sky, the same in both kinds of file, and by brute force."""
     from core.catalogs.library import Library
     from core.catalogs.near import near
-    from core.objects.sky import separation_deg
+    from core.objects.sphere import separation_deg
     from pipeline.known.add import Options, add
 
     random = np.random.default_rng(0)
@@ -180,7 +180,7 @@ def _in_sqlite(path: Path, ra: np.ndarray, dec: np.ndarray) -> sqlite3.Connectio
 
 
 def _from_sqlite(database: sqlite3.Connection, ra: float, dec: float, radius: float) -> int:
-    from core.objects.sky import ra_ranges, separation_deg
+    from core.objects.sphere import ra_ranges, separation_deg
 
     rows = []
     for zone in range(int((dec - radius + 90.0) * 120.0), int((dec + radius + 90.0) * 120.0) + 1):

@@ -132,6 +132,8 @@ LABELS: dict[Label, LabelFacts] = {
 # they come far more clearly (`core.objects.seen_again`).
 ONCE_FOR_DAYS = {Label.COSMIC_RAY: 0.0, Label.TRAIL: 0.0, Label.MOVING: 0.5}
 
+POSITION_SIGMAS = 3.0  # of its position a detection may be away from its object
+
 
 def labels_of(state: ReviewState) -> tuple[Label, ...]:
     """The labels that bring an object to a state."""

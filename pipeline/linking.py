@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from scipy.special import gammainc
 
-from core.objects.sky import chord, unit_vectors
+from core.objects.sphere import chord, unit_vectors
 from core.settings_sections import TrackletSettings
 
 Values = NDArray[np.float64]

@@ -19,7 +19,7 @@ Whole = NDArray[np.intp]
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 STRIP_ROWS = 32  # so many rows of a common image stay in a processor's cache
-BLOCK_COLUMNS = 16  # a product of matrices makes so many at a time
+BLOCK_PX = 16  # a product of matrices makes so many rows or columns at a time
 TRUNCATE = 4.0  # sigma
 SAMPLED_SPLINE = {3: (4 / 6, 1 / 6), 5: (66 / 120, 26 / 120, 1 / 120)}  # from the centre outwards
 SPLINE_REACH = {3: 10, 5: 15}
@@ -59,13 +59,14 @@ def convolved(image: Image, taps: Image, edge: Literal["symmetric", "reflect"] =
     reach = len(taps) // 2
     height, width = image.shape
     mirrored, beside = (np.pad(np.arange(length), reach, mode=edge) for length in image.shape)
-    blocks = -(-width // BLOCK_COLUMNS)
-    down, across = _band(taps, STRIP_ROWS), _band(taps, BLOCK_COLUMNS).T
-    wide = np.zeros((STRIP_ROWS, blocks * BLOCK_COLUMNS + 2 * reach), dtype=np.float32)
-    parts = sliding_window_view(wide, BLOCK_COLUMNS + 2 * reach, axis=1)[:, ::BLOCK_COLUMNS]
+    blocks = -(-width // BLOCK_PX)
+    down = _band(taps, BLOCK_PX)
+    across = down.T
+    wide = np.zeros((BLOCK_PX, blocks * BLOCK_PX + 2 * reach), dtype=np.float32)
+    parts = sliding_window_view(wide, BLOCK_PX + 2 * reach, axis=1)[:, ::BLOCK_PX]
     out = np.empty((height, width), dtype=np.float32)
-    for top in range(0, height, STRIP_ROWS):
-        rows = min(STRIP_ROWS, height - top)
+    for top in range(0, height, BLOCK_PX):
+        rows = min(BLOCK_PX, height - top)
         above, below = top - reach, top + rows + reach
         inside = above >= 0 and below <= height
         strip = image[above:below] if inside else image[mirrored[top : top + rows + 2 * reach]]
@@ -103,13 +104,18 @@ def spline_coefficients(image: Image, order: Literal[3, 5]) -> Image:
 def grown(mask: Mask, radius: int) -> Mask:
     """The mask and all within the square of ``2 radius + 1`` pixels around it."""
     out = mask
-    for axis in (0, 1):
-        source = np.moveaxis(out, axis, 0)
-        out = out.copy()
-        target = np.moveaxis(out, axis, 0)
-        for step in range(1, min(radius, len(source) - 1) + 1):
-            target[step:] |= source[:-step]
-            target[:-step] |= source[step:]
+    for axis, length in enumerate(mask.shape):
+        reach = min(radius, length - 1)
+        spare = [(0, 0), (0, 0)]
+        spare[axis] = (reach, reach)
+        # Each pixel gets those after it, twice as many with each step.
+        source = np.moveaxis(np.pad(out, spare), axis, 0)
+        width = 1
+        while width <= 2 * reach:
+            step = min(width, 2 * reach + 1 - width)
+            source = source[:-step] | source[step:]
+            width += step
+        out = np.moveaxis(source, 0, axis)
     return out
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from core.database.tables import SkyObject
 from core.frames.outcome import CandidateFacts, DifferenceFacts, ForcedFacts, RejectionFacts
 from core.magnitudes import UPPER_LIMIT_SIGMA, magnitude
 from core.review.cutouts import pack
@@ -20,6 +20,9 @@ from pipeline.detection.forced import forced_fluxes
 from pipeline.frame import Aligned, Detection, Difference, Dropped, Frame, PreparedReference
 from pipeline.measure import Measured
 from pipeline.places import sky_positions
+
+if TYPE_CHECKING:
+    from core.database.tables import SkyObject
 
 
 @dataclass(frozen=True, slots=True)

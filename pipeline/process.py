@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.frames import thumbnail
-from core.frames.injected import Draw
+from core.frames.drawn import Draw
 from core.frames.outcome import (
     CandidateFacts,
     ForcedFacts,

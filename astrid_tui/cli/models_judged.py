@@ -90,7 +90,7 @@ def candidates_of(
     found: dict[str, tuple[Path, str | None]], names: Sequence[str], *, whole_frames: bool
 ) -> tuple[list[Candidate], UNet | None]:
     """Models that are read, and the U-Net where there are whole frames for it to see."""
-    from core.models.members import OF_FRAMES
+    from core.models.weighed import OF_FRAMES
     from pipeline.training.evaluate import ready, with_members
 
     candidates = ready(found, names)

@@ -108,6 +108,7 @@ def card(
     """Tell all that is known of one version: what it is, what it was trained on, what it is worth."""
     from core.database.store_errors import StoreMissing
     from core.models import files, members, versions
+    from core.models.weighed import ENSEMBLE
 
     known_name(name)
     home = settings_of(context).home
@@ -145,7 +146,7 @@ def card(
             for each in versions.promotions(store, name)
         ]
         if used == number:
-            facts["remark"] = members.remark(store) if name == members.ENSEMBLE else None
+            facts["remark"] = members.remark(store) if name == ENSEMBLE else None
     facts.setdefault("judged", None)  # only what AstrID came with was
     facts |= {"name": name, "number": number, "in_use": used == number, "promotions": history}
     _tell_card(facts, as_json=as_json)

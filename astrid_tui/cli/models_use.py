@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def models_in_use(context: typer.Context, settings: Settings) -> Models | None:
     """Those in use by the store; those that came with AstrID where there is no store that can be read."""
+    if not (settings.store.url or (settings.home / "astrid.db").exists()):
+        return None
     from contextlib import closing
 
     from core.database.store_errors import StoreError
@@ -24,8 +26,7 @@ def models_in_use(context: typer.Context, settings: Settings) -> Models | None:
         with closing(store_of(context, read_only=True)) as store:
             return chosen(store, settings)
     except StoreError as error:
-        if settings.store.url or (settings.home / "astrid.db").exists():
-            remark(f"the models that came with AstrID score: {error}")
+        remark(f"the models that came with AstrID score: {error}")
         return None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.catalogs.library import Catalog, Library, Part
 from core.catalogs.zones import MAS_PER_DEG
-from core.objects.sky import unit_vectors
+from core.objects.sphere import unit_vectors
 
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.objects.sky import ZONES_PER_DEGREE, unit_vectors
+from core.objects.sphere import ZONES_PER_DEGREE, unit_vectors
 
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]

@@ -38,7 +38,7 @@ from core.frames.references import best
 from core.frames.shown import in_order
 from core.objects.association import lock, refresh
 from core.objects.seen_again import Rule
-from core.objects.sky import zone_of
+from core.objects.sphere import zone_of
 from core.vocabulary import ObservationState, QueueEventKind
 
 LONGEST_LOOK_S = 600.0  # so often, at least, it is looked whether the folder of a frame is there again

@@ -15,12 +15,14 @@ from core.database.tables import Candidate, Cutout, Observation
 from core.frames import injected
 from core.frames.outcome import CandidateFacts, FrameOutcome
 from core.frames.queue import Lease
-from core.frames.scored_by import CLASSIFY, scoring_key
+from core.frames.scored_by import scoring_key
 from core.frames.shown import Shown, kept_of
-from core.objects.association import POSITION_SIGMAS, Place, associate, refresh, wake
+from core.models.names import CLASSIFY
+from core.objects.association import Place, associate, refresh, wake
 from core.objects.known import write_known
 from core.objects.seen_again import Rule, wake_contradicted
-from core.objects.sky import zone_of
+from core.objects.sphere import zone_of
+from core.vocabulary import POSITION_SIGMAS
 
 MIN_RADIUS_DEG = 1.0 / 3600.0  # of association on the sky
 ELSEWHERE = frozenset({"cutouts", "known"})  # facts of a candidate with a table of their own

@@ -16,10 +16,12 @@ from sqlmodel import Session, col
 
 from core.database.store import Store
 from core.database.tables import Candidate, Difference, ForcedFlux, Observation, Reference, SkyObject
-from core.frames.injected import DrawnSource, hidden_objects, sources_of
+from core.frames.drawn import DrawnSource
+from core.frames.injected import hidden_objects, sources_of
 from core.frames.outcome import ForcedFacts
 from core.objects.association import lock
-from core.objects.sky import objects_in_cone, objects_on_grid, separation_deg
+from core.objects.sky import objects_in_cone, objects_on_grid
+from core.objects.sphere import separation_deg
 from core.vocabulary import ReviewState
 
 

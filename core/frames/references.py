@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +15,15 @@ from core.database.tables import Observation, Reference
 from core.frames.outcome import ReferenceFacts
 from core.frames.queue import NO_LEASE
 from core.objects.association import lock
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.vocabulary import ObservationState
 
 __all__ = [
-    "FOLDER", "ReferenceFacts", "add", "best", "choose", "covers", "file_of", "is_similar", "missing",
+    "ReferenceFacts", "add", "best", "choose", "covers", "is_similar", "missing",
     "newest_first", "retire", "served_by",
 ]  # fmt: skip
 
 Placed = Observation | Reference
-FOLDER = "references"  # of AstrID's home
 SIZE_TOLERANCE = 0.2  # of width and height, where nothing but the field's name tells the place
 MOST_NAMED = 5  # filters that a sentence names
 NO_FILTER = "no filter (where its header has one, [camera] keywords names it)"
@@ -63,15 +61,6 @@ def retire(store: Store, reference_id: int) -> bool:
         if row is not None:
             row.is_current = False
         return row is not None
-
-
-def file_of(path: str, home: Path) -> Path:
-    """Where the file of a reference is: where it was made, or else in this home, which may have been moved.
-
-    Its name tells its content, so that no other can be taken for it.
-    """
-    made, here = Path(path), home / FOLDER / Path(path).name
-    return here if not made.exists() and here.exists() else made
 
 
 def newest_first(store: Store) -> list[Reference]:

@@ -11,10 +11,8 @@ from sqlmodel import Session, col
 
 from core.database.storable import storable
 from core.database.tables import Scoring, StageRun
+from core.models.names import CLASSIFY, OPENINGS
 
-CLASSIFY, UNET = "classify", "unet"  # the stages that score
-OPENINGS = {UNET: "seen by ", CLASSIFY: "scored by "}  # of what they say
-BY_NO_MODEL = f"{OPENINGS[CLASSIFY]}no model"  # where none could be read
 BATCH = 500  # numbers of one statement
 MOST_TOLD = 600  # characters: an index of PostgreSQL's holds 2704 bytes
 

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from core.database.tables import Candidate
 from core.frames.injected import candidates_of
 from core.frames.outcome import CandidateFacts, FrameOutcome
-from core.objects.sky import match_nearest
+from core.objects.sphere import match_nearest
 
 
 @dataclass(frozen=True, slots=True)

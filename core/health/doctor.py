@@ -92,7 +92,8 @@ def _references(settings: Settings) -> Iterator[Check]:
     """
     from core.database.store import open_store
     from core.database.store_errors import StoreError
-    from core.frames.references import file_of, newest_first
+    from core.frames.reference_files import file_of
+    from core.frames.references import newest_first
     from core.operations.runs import has_run_here
 
     try:

@@ -7,3 +7,7 @@ EMBEDDING_OF = (
     "embedding_of"  # in a detector's ``config``: the digest of the network whose embedding it takes
 )
 MOVED = "ensemble."  # before the name of a model, in a candidate's features
+
+CLASSIFY, UNET = "classify", "unet"  # the stages that score
+OPENINGS = {UNET: "seen by ", CLASSIFY: "scored by "}  # of what they say
+BY_NO_MODEL = f"{OPENINGS[CLASSIFY]}no model"  # where none could be read

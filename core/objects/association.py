@@ -21,18 +21,11 @@ from core.database.tables import Candidate, SkyObject
 from core.database.turns import take_turn
 from core.models.names import ODD_BY
 from core.objects.moving import linked_among, settle
-from core.objects.sky import (
-    chord,
-    cone_conditions,
-    match_nearest,
-    separation_deg,
-    unit_vectors,
-    zone_of,
-)
+from core.objects.sky import cone_conditions
+from core.objects.sphere import chord, match_nearest, separation_deg, unit_vectors, zone_of
 from core.vocabulary import ONCE_FOR_DAYS, ReviewState
 
 ASSOCIATION = 0x41737441  # one association at a time
-POSITION_SIGMAS = 3.0  # of its position a detection may be away from its object
 BATCH = 5000
 REAL_BY = ("ensemble", "realbogus", "tree")  # models, the best first
 LEAST_REAL = 0.1  # less likely real, nothing is a rarity

@@ -12,7 +12,8 @@ from sqlmodel import Session, col
 
 from core.database.store import Store
 from core.database.tables import Reference, SkyObject
-from core.objects.sky import rows_in_cone, separation_deg
+from core.objects.sky import rows_in_cone
+from core.objects.sphere import separation_deg
 from core.objects.told_detections import told_before, told_first
 from core.vocabulary import Label, ReviewState
 

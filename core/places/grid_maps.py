@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.objects.sky import unit_vectors
+from core.objects.sphere import unit_vectors
 
 Values = NDArray[np.float64]
 

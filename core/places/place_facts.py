@@ -23,7 +23,7 @@ from core.database.tables import (
     Verdict,
 )
 from core.frames.standing import candidate_label, stands
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.places.block_scores import BlockScores, BlockScoresError, unpack
 from core.places.grid_maps import SkyMap
 from core.places.story_parts import Cut, Detected, Facts, Judged

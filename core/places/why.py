@@ -23,7 +23,8 @@ from core.database.store import Store
 from core.database.tables import Candidate, Difference, Observation, Reference, SkyObject
 from core.errors import AstridError
 from core.objects.known import bodies_at
-from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, rows_in_cone, separation_deg
+from core.objects.sky import haversine, rows_in_cone
+from core.objects.sphere import MARGIN_DEG, ra_ranges, separation_deg
 from core.places.grid_maps import SkyMap
 from core.places.place_facts import Place, Radius, collect, differences_of, scores_of
 from core.places.story import tell

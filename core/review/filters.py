@@ -51,7 +51,8 @@ from core.database.tables import (
 )
 from core.frames.standing import candidate_label
 from core.line_words import LINES
-from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, zone_of
+from core.objects.sky import haversine
+from core.objects.sphere import MARGIN_DEG, ra_ranges, zone_of
 from core.review.filter_relations import are_tagged, in_tracklet, in_zone, is_known, is_tagged, on_line
 from core.review.filter_terms import (
     EXACT,

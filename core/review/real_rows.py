@@ -27,7 +27,8 @@ from core.frames.injected import revealed_ids
 from core.frames.scored_by import scored_by
 from core.frames.standing import candidate_label, stands
 from core.objects.detail import ObjectDetail, read_object
-from core.objects.sky import objects_on_grid, rows_in_cone, separation_deg
+from core.objects.sky import objects_on_grid, rows_in_cone
+from core.objects.sphere import separation_deg
 from core.places.place_facts import Place
 from core.review.fakes import are_injected
 from core.review.filter_terms import Term

@@ -12,7 +12,8 @@ from sqlmodel import Session, col, func, or_, select
 
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, Scoring, SkyObject
-from core.frames.scored_by import BY_NO_MODEL, not_classified_by, scoring_key
+from core.frames.scored_by import not_classified_by, scoring_key
+from core.models.names import BY_NO_MODEL
 from core.objects.association import lock, refresh
 from core.review.filters import conditions, parse
 from core.review.names import looked_up

@@ -18,7 +18,7 @@ from core.database.store import Store
 from core.epochs import MJD_0
 from core.objects.known import distance_words, known_sky
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.objects.tracklets import tracklets_of
 from core.review.agreement import standings
 from core.review.exposure_lengths import ExposureLengths, exposure_lengths

@@ -18,7 +18,7 @@ from sqlmodel import Session, col
 
 from core.database.tables import Candidate, SkyObject, SurveyObject
 from core.objects.association import Place, make_objects
-from core.objects.sky import chord, match_nearest, ra_ranges, unit_vectors, zone_of
+from core.objects.sphere import chord, match_nearest, ra_ranges, unit_vectors, zone_of
 
 NAME_RADIUS_DEG = 30.0 / 3600.0  # so far at most a survey's name means the same object
 

@@ -23,7 +23,7 @@ from core.frames.scored_by import scoring_key
 from core.objects.association import Place, lock, refresh, wake
 from core.objects.known import untold_bodies, write_known
 from core.objects.seen_again import Rule, wake_contradicted
-from core.objects.sky import zone_of
+from core.objects.sphere import zone_of
 from core.review.cutouts import is_whole, same_pixels, same_size
 from core.surveys.alert import AlertFacts, FluxFacts
 from core.surveys.placing import AlertPlace, place_alerts

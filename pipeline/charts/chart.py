@@ -15,7 +15,7 @@ from scipy.ndimage import map_coordinates
 from core.catalogs.library import CatalogError, Library
 from core.catalogs.near import near
 from core.errors import AstridError
-from core.frames.references import file_of
+from core.frames.reference_files import file_of
 from core.objects.chart_images import ChartImage, ChartTarget
 from core.review.cutouts import CutoutError, unpack
 from core.settings import Settings

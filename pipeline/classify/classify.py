@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.frames.outcome import CandidateFacts
-from core.frames.scored_by import BY_NO_MODEL, CLASSIFY, OPENINGS
-from core.models.members import OF_FRAMES, differing
-from core.models.names import BEST_FIRST, MOVED
+from core.models.names import BEST_FIRST, BY_NO_MODEL, CLASSIFY, MOVED, OPENINGS
+from core.models.weighed import OF_FRAMES, differing
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.kept import Kept

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.models.members import weighed_with
+from core.models.weighed import weighed_with
 from pipeline.classify.model_file import ModelFile, ModelRefused
 from pipeline.classify.scorers import Inputs
 

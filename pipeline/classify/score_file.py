@@ -12,7 +12,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from core.errors import AstridError
-from core.models.members import OF_FRAMES
+from core.models.weighed import OF_FRAMES
 from pipeline.classify.classify import Classifier, Scores, log_odds_of
 from pipeline.classify.ensemble import SIGNIFICANCE, Ensemble
 from pipeline.classify.scorers import BATCH

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from core.objects.association import POSITION_SIGMAS
 from core.settings import Settings
+from core.vocabulary import POSITION_SIGMAS
 from pipeline.depth.injection import Injected, Sources
 from pipeline.detection.detect import find_peaks, judge, position_width
 from pipeline.frame import Detection, PreparedReference

@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 
 from core.database.store import Store
 from core.database.tables import Candidate, CandidateMatch, Difference, Reference
-from core.frames.references import file_of
+from core.frames.reference_files import file_of
 from core.objects.known import TOLD_BODY, write_known
 from core.settings import Settings
 from core.surveys.sites import site_of

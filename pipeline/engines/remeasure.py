@@ -14,8 +14,9 @@ from pathlib import Path
 
 from core.database.store import Store
 from core.frames.content import was_written_over
+from core.frames.drawn import Draw
 from core.frames.forced import Lack, add_points, lacking, look
-from core.frames.injected import Draw, content_of
+from core.frames.injected import content_of
 from core.frames.outcome import ForcedFacts
 from core.settings import Settings
 from pipeline.calibration.calibrators import masters_of, served

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.database.store import Store
-from core.models.members import OF_FRAMES
 from core.models.names import MOVED, NAMES
+from core.models.weighed import OF_FRAMES
 from core.review.rescoring import Kept, NewScores, candidates_passing, scored_by_others, write_scores
 from core.settings import Settings
 from core.vocabulary import OWN

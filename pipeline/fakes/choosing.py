@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from core.frames.injected import Draw, DrawnSource
+from core.frames.drawn import Draw, DrawnSource
 from core.settings import Settings
 from pipeline.depth.injection import CLEAR_FWHM, apart, free_places, pixel, reach_px
 from pipeline.detection.forced import bilinear

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from core.frames.injected import Draw, DrawnSource
+from core.frames.drawn import Draw, DrawnSource
 from core.frames.outcome import CandidateFacts, ForcedFacts, InjectedFacts
 from core.magnitudes import magnitude
-from core.objects.association import POSITION_SIGMAS
 from core.settings import Settings
+from core.vocabulary import POSITION_SIGMAS
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_fluxes
 from pipeline.fakes.choosing import (

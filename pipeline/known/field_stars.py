@@ -19,7 +19,7 @@ from scipy.spatial import KDTree
 from core.catalogs.library import Catalog, Library
 from core.catalogs.zones import MAS_PER_DEG
 from core.epochs import J2000_MJD
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.text import beside
 from core.vocabulary import COLOUR_TERM, MaskPlane
 from pipeline.frame import Frame, PsfModel, Stars

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.epochs import JD_OF_MJD_0
-from core.objects.sky import unit_vectors
+from core.objects.sphere import unit_vectors
 from pipeline.known.open_orbits import GAUSS, in_plane
 
 Values = NDArray[np.float64]

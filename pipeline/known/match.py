@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from core.catalogs.library import Catalog, CatalogError, Library, Part
 from core.catalogs.near import names, rounded
 from core.catalogs.zones import MAS_PER_DEG
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.settings import Settings
 from core.settings_sections import CatalogSettings
 from core.surveys.sites import ATLAS, SITES, Site

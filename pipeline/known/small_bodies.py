@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from core.objects.sky import chord, unit_vectors
+from core.objects.sphere import chord, unit_vectors
 from core.surveys.sites import Site
 from pipeline.known.kepler import (
     Orbits,

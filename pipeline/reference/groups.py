@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.frames.content import content_hash
 from core.frames.references import is_similar
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.settings import Settings
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, choose

@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.database.tables import Reference
-from core.frames.references import file_of
+from core.frames.reference_files import file_of
 from core.settings import Settings
 from pipeline.frame import PreparedReference
 from pipeline.known.match import KnownSky
@@ -17,6 +17,9 @@ from pipeline.reference.reference_file import ReferenceImage, read
 from pipeline.stellar.aliasing import without_aliases
 from pipeline.stellar.psf import estimate_psf
 from pipeline.stellar.stars import find_stars
+
+if TYPE_CHECKING:
+    from core.database.tables import Reference
 
 KEPT = 2  # prepared references a process holds: nights hop between two filters more than between fields
 

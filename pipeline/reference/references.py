@@ -16,7 +16,7 @@ from typing import NamedTuple
 from core.database.tables import Reference
 from core.errors import AstridError
 from core.frames.outcome import ReferenceFacts
-from core.frames.references import FOLDER, file_of
+from core.frames.reference_files import FOLDER, file_of
 from core.no_room import no_room
 from core.settings import Settings
 from core.unfinished import part_beside, put

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from pipeline.frame import Aligned, Image, MaskImage, PreparedReference
+from pipeline.frame import Aligned, Image, MaskImage, PreparedReference, PsfModel
 from pipeline.quantile import quantile
+from pipeline.stellar.stamps import psf_stamps
 from pipeline.subtraction.arrays import Arrays, Spectrum
 from pipeline.subtraction.tile_score import Side
 from pipeline.subtraction.tiles import Tile, centred, fitting
@@ -16,13 +19,26 @@ MIN_SHIFT_PX = 0.003  # smaller shifts are not worth a phase
 # Transforms of small tiles, mostly halo, would fill as much memory as all the rest of a subtraction, and to
 # make them again is a tenth of it.
 MOST_OVERLAP = 2.0
+TOGETHER = 32  # PSFs that are made at a time, as one product of matrices
+
+
+def psfs_of(psf: PsfModel, tiles: Sequence[Tile]) -> Iterator[Image]:
+    """The PSF at the centre of each tile."""
+    x, y = np.array([tile.centre for tile in tiles]).T
+    for some in (slice(first, first + TOGETHER) for first in range(0, len(tiles), TOGETHER)):
+        yield from psf_stamps(psf, x[some], y[some])
 
 
 def new_side(
-    tile: Tile, new: Aligned, light: Image, variance: Image, shift: NDArray[np.float64], xp: Arrays
+    tile: Tile,
+    new: Aligned,
+    psf: Image,
+    light: Image,
+    variance: Image,
+    shift: NDArray[np.float64],
+    xp: Arrays,
 ) -> Side:
     """A tile of the new frame, in reference electrons, moved by what its stars are still off: x and y."""
-    x, y = tile.centre
     spectrum = xp.rfft2(xp.array(tile.cut(light)))
     dx, dy = map(float, shift)
     if max(abs(dx), abs(dy)) > MIN_SHIFT_PX:
@@ -30,13 +46,13 @@ def new_side(
     return Side(
         light=spectrum,
         variance=xp.rfft2(xp.array(tile.near.cut(variance))),
-        psf=_transformed(new.psf.at(x, y), tile, xp),
+        psf=_transformed(psf, tile, xp),
         sigma=background_noise(tile, variance, new.frame.mask),
     )
 
 
 def reference_side(
-    tile: Tile, reference: PreparedReference, light: Image, variance: Image, xp: Arrays
+    tile: Tile, reference: PreparedReference, psf: Image, light: Image, variance: Image, xp: Arrays
 ) -> Side:
     """A tile of the reference, from its caches where it was made before and is worth the memory."""
     key = ("tile", xp.name, *tile.key)
@@ -53,7 +69,7 @@ def reference_side(
             reference.caches[key] = made
     of_light, of_variance, sigma = made
     # The transform of a narrow PSF takes less time than the memory is worth that all of them would fill.
-    return Side(of_light, of_variance, _transformed(reference.psf.at(*tile.centre), tile, xp), sigma)
+    return Side(of_light, of_variance, _transformed(psf, tile, xp), sigma)
 
 
 def shifted(spectrum: Spectrum, dx: float, dy: float, shape: tuple[int, int], xp: Arrays) -> Spectrum:

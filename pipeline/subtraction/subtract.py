@@ -48,7 +48,7 @@ from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import Match, first_match, match
 from pipeline.subtraction.psf_match import match_psf
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
-from pipeline.subtraction.sides import new_side, reference_side
+from pipeline.subtraction.sides import new_side, psfs_of, reference_side
 from pipeline.subtraction.tile_score import Side, measure
 from pipeline.subtraction.tiles import Tile, plan, spread, stamp_of
 from pipeline.subtraction.unsubtracted import mask_unsubtracted
@@ -184,9 +184,9 @@ def _subtract_tiles(
     most_px = min(max(psf.basis.shape[1] for psf in (new.psf, reference.psf)), MOST_STAMP_PX)
     response_px = most_px // 2 + math.ceil(RESPONSE_FWHM * fwhm)
 
-    def take(tile: Tile, shift: NDArray[np.float64], rms_px: float) -> None:
-        ours = new_side(tile, new, *images[0], shift, xp)
-        theirs = reference_side(tile, reference, *images[1], xp)
+    def take(tile: Tile, psfs: tuple[Image, Image], shift: NDArray[np.float64], rms_px: float) -> None:
+        ours = new_side(tile, new, psfs[0], *images[0], shift, xp)
+        theirs = reference_side(tile, reference, psfs[1], *images[1], xp)
         made = make(tile, ours, theirs)
         measured = measure(made, ours, theirs, tile, replace(matched, rms_px=rms_px), xp)
         for values, to in zip(measured, (data, flux, flux_err), strict=True):
@@ -206,8 +206,11 @@ def _subtract_tiles(
     kept = {tile.key for tile in spread(tiles, FILTERS_KEPT)}
     x, y = np.array([tile.centre for tile in tiles]).T
     shifts = np.stack([matched.dx.at(x, y), matched.dy.at(x, y)], axis=1)
-    for tile, shift, rms_px in zip(tiles, shifts, matched.rms_at(x, y), strict=True):
-        take(tile, shift, float(rms_px))  # on its own, so that nothing of a tile is in memory beside the next
+    psfs = zip(psfs_of(new.psf, tiles), psfs_of(reference.psf, tiles), strict=True)
+    for tile, both, shift, rms_px in zip(tiles, psfs, shifts, matched.rms_at(x, y), strict=True):
+        take(
+            tile, both, shift, float(rms_px)
+        )  # on its own, so that nothing of a tile is in memory beside the next
     return found
 
 

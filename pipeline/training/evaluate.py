@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.models.members import OF_FRAMES
 from core.models.names import ODD_BY
+from core.models.weighed import OF_FRAMES
 from pipeline.classify import scorers
 from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.model_file import ModelFile, ModelRefused, read

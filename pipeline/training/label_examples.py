@@ -12,7 +12,8 @@ from sqlmodel import Session
 
 from core.database.store import Store
 from core.database.tables import Candidate
-from core.frames.scored_by import UNET, scored_by
+from core.frames.scored_by import scored_by
+from core.models.names import UNET
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.night_share import night_seen
 from core.settings_sections import ReviewSettings, SiteSettings

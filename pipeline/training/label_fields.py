@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from core.database.store import Store
 from core.database.tables import Difference, Observation, Reference
 from core.frames.content import was_written_over
-from core.frames.references import file_of
+from core.frames.reference_files import file_of
 from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.calibration.calibrators import MastersFor, masters_of, served

@@ -61,6 +61,16 @@ def test_a_frame_is_processed_without_what_few_need():
     assert not loaded & {"mlflow", "onnxruntime", "prefect", "scipy.stats", "sklearn", "textual", "torch"}
 
 
+def test_two_files_are_subtracted_without_a_store(tmp_path):
+    loaded = _loaded_by(
+        f"import os, sys\nos.environ['ASTRID_HOME'] = {str(tmp_path)!r}\n"
+        "sys.argv[1:] = ['diff', 'there-is-none.fits', 'nor-is-this.fits']\n"
+        "from astrid_tui.__main__ import main\ntry:\n    main()\nexcept SystemExit:\n    pass"
+    )
+    assert "pipeline.diff" in loaded
+    assert not loaded & {"sqlalchemy", "sqlmodel"}
+
+
 def test_no_installed_distribution_has_a_module_of_our_names():
     owners = {
         (part, distribution.metadata["Name"])

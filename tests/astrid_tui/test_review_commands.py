@@ -12,7 +12,7 @@ from core.database.store import Store
 from core.database.tables import Cutout, SkyObject
 from core.frames import references
 from core.objects.reference_light import told
-from core.objects.sky import zone_of
+from core.objects.sphere import zone_of
 from core.review.cutouts import pack
 from core.review.verdicts import decide
 from core.vocabulary import Label

@@ -18,7 +18,7 @@ from sqlmodel import Session, col, select
 from core.database.store import open_store
 from core.database.tables import Candidate, Difference, Observation, QueueEvent, Run, SkyObject, StageRun
 from core.frames.queue import counts_by_state
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.settings import Settings
 from core.settings_sections import QueueSettings
 from core.vocabulary import QueueEventKind

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.catalogs.build import PartWriter
 from core.catalogs.coverage import Coverage, RowCounter
 from core.catalogs.zones import ZoneTable
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 
 CENTRES = [(0.0, 0.0), (359.99, -30.0), (120.0, 89.95), (240.0, -89.97), (77.0, 45.0)]
 

@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from core.database.storable import storable
 from core.database.tables import Candidate, SkyObject
-from core.objects.sky import separation_deg, zone_of
+from core.objects.sphere import separation_deg, zone_of
 from core.review.candidates import page
 from core.review.filter_terms import AnyOf, Compare, HasTag, HasVerdict, InState, Match, Near, Not
 from core.review.filters import FilterError, conditions, parse

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 import core.review.label_file
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Tracklet, Verdict
-from core.objects.sky import zone_of
+from core.objects.sphere import zone_of
 from core.review.chain import verify
 from core.review.export import write_csv
 from core.review.label_file import Asked, LabelFileRefused, UnclearRow, UnknownWord, read_labels

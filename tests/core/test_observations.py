@@ -19,7 +19,7 @@ from core.frames.observations import register
 from core.frames.outcome import FrameOutcome, ObservationFacts
 from core.frames.queue import claim
 from core.frames.references import choose, covers, missing
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.vocabulary import FrameKind, ObservationState
 from tests.core.frames import DEC, RA, add_frames, add_reference, claimed, frame_facts
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from core import horizon
 from core.epochs import JD_OF_MJD_0, unix_of
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.precession import of_date
 
 

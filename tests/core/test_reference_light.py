@@ -7,7 +7,7 @@ from core.database.store import Store
 from core.database.tables import SurveyFlux
 from core.frames import references
 from core.objects.reference_light import holders, seen_meanwhile, told
-from core.objects.sky import zone_of
+from core.objects.sphere import zone_of
 from core.review.cards import hidden, read_card
 from core.review.verdicts import decide
 from core.vocabulary import FluxKind, Label

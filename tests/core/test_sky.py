@@ -10,18 +10,8 @@ from sqlmodel import select
 
 from core.database.store import Store
 from core.database.tables import Rejection, SkyObject
-from core.objects.sky import (
-    chord,
-    cone_conditions,
-    match_nearest,
-    objects_in_cone,
-    objects_on_grid,
-    ra_ranges,
-    rows_in_cone,
-    separation_deg,
-    unit_vectors,
-    zone_of,
-)
+from core.objects.sky import cone_conditions, objects_in_cone, objects_on_grid, rows_in_cone
+from core.objects.sphere import chord, match_nearest, ra_ranges, separation_deg, unit_vectors, zone_of
 from tests.core.frames import add_frames, add_reference
 
 ANGLES = st.floats(0.0, 360.0, exclude_max=True)

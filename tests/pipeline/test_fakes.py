@@ -25,7 +25,7 @@ from core.database.tables import (
     SkyObject,
 )
 from core.frames import references
-from core.frames.injected import Draw, DrawnSource
+from core.frames.drawn import Draw, DrawnSource
 from core.frames.observations import register
 from core.frames.outcome import (
     CandidateFacts,

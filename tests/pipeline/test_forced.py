@@ -19,7 +19,7 @@ from core.frames.forced import add_points
 from core.frames.observations import register
 from core.frames.outcome import ForcedFacts
 from core.objects.light_curve import current_detections, light_curve
-from core.objects.sky import zone_of
+from core.objects.sphere import zone_of
 from core.places.place_facts import Place
 from core.places.why import Page, place_on_grid
 from core.review.real_rows import InjectedSourceError, real_place

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from core.catalogs.library import Library
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.settings_sections import CatalogSettings
 from pipeline.known import kepler
 from pipeline.known.kepler import (

@@ -10,7 +10,7 @@ import pytest
 
 from core.catalogs.coverage import Coverage
 from core.catalogs.library import Library
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from core.settings_sections import CatalogSettings
 from pipeline.known import match
 from pipeline.known.match import KINDS, KnownSky, light_radii

@@ -14,7 +14,7 @@ from sqlmodel import select
 
 from core.database.store import open_store
 from core.database.tables import Candidate, Tracklet, TrackletMember
-from core.objects.sky import separation_deg
+from core.objects.sphere import separation_deg
 from pipeline.known.kepler import Orbits, seen
 from pipeline.known.orbit_file import DTYPE
 from pipeline.simulate import simulate_night
