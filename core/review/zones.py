@@ -50,7 +50,7 @@ class Limits:
         )
 
 
-SHIPPED = Limits(reject_below=0.003, fast_above=0.996)
+SHIPPED = Limits(reject_below=0.0015, fast_above=0.996)
 
 
 def limits_in_use(db: Session) -> Limits:

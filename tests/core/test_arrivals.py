@@ -50,7 +50,7 @@ def use_ensemble(store, digest, **config):
 
 
 def test_zones_end_where_the_ensemble_in_use_keeps_its_budget(store):
-    sure, likely, unlikely, hopeless = (add_candidate(store, score=s) for s in (0.9999, 0.997, 0.002, 1e-4))
+    sure, likely, unlikely, hopeless = (add_candidate(store, score=s) for s in (0.9999, 0.997, 0.0012, 1e-4))
 
     def found():
         return [{row["id"] for row in page(store, filters=f"zone:{zone}").rows} for zone in Zone]
