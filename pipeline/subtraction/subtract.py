@@ -208,9 +208,8 @@ def _subtract_tiles(
     shifts = np.stack([matched.dx.at(x, y), matched.dy.at(x, y)], axis=1)
     psfs = zip(psfs_of(new.psf, tiles), psfs_of(reference.psf, tiles), strict=True)
     for tile, both, shift, rms_px in zip(tiles, psfs, shifts, matched.rms_at(x, y), strict=True):
-        take(
-            tile, both, shift, float(rms_px)
-        )  # on its own, so that nothing of a tile is in memory beside the next
+        # On its own, so that nothing of a tile is in memory beside the next.
+        take(tile, both, shift, float(rms_px))
     return found
 
 
