@@ -63,7 +63,10 @@ def run(
     Ctrl-C finishes the frames in hand, a second one gives them back. Exit code 3: some frames failed,
     were rejected, or wait for a reference.
     """
+    from core.operations.logs import log_to_file
+
     must_write(context)
+    log_to_file(settings_of(context))  # where else what is logged of a server that is away were said twice
     _warn_of(workers)
     if engine is Engine.DRAMATIQ:
         if limit is not None or workers > 1:

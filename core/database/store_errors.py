@@ -17,6 +17,13 @@ DAMAGED = ("XX000", "XX001", "XX002")  # a file of the server's is not as it was
 TOO_LONG = "54000"  # a text is longer than an index holds,
 UNKNOWN_SIGN = "22P05"  # has a sign that the database's encoding lacks,
 MISSING = ("42P01", "42703")  # and there is no such table, no such column
+# What a server, or who asks it, says of a login that is as wrong in five minutes: such answers have no code.
+# In another language than English they are not known, and waited for.
+_REFUSALS = (
+    "authentication failed", "no password supplied", "does not exist", "not permitted to log in",
+    "pg_hba.conf", "permission denied for database", "no such database", "SSL was required",
+    "certificate verify failed", "invalid sslmode", "invalid port",
+)  # fmt: skip
 _HINTS = {
     STANDBY: "it takes no changes now, as a standby or by its settings: whoever runs the server knows why",
     FORBIDDEN: "whoever runs the server can GRANT that, and to look alone `astrid --read-only` will do",
@@ -72,8 +79,10 @@ def is_unusable(error: DBAPIError) -> bool:
 
 def may_pass(error: DBAPIError) -> bool:
     """Whether it may be used again though nobody does anything about it."""
-    lasts = {FORBIDDEN, *DAMAGED}
-    return not lacks_a_table(error) and getattr(error.orig, "sqlstate", None) not in lasts
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None and any(words in str(error.orig) for words in _REFUSALS):
+        return False
+    return not lacks_a_table(error) and state not in {FORBIDDEN, *DAMAGED}
 
 
 def lacks_a_table(error: Any) -> bool:

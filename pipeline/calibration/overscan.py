@@ -26,6 +26,7 @@ LETTERS, NUMBERS = tuple("ABCDEFGH"), tuple(str(number) for number in range(1, 1
 AMPLIFIERS = (*LETTERS, *NUMBERS)
 ALIKE = 0.02  # relative: gains of amplifiers that differ by less are one
 MOST_TEXT = 40  # letters of a card in a sentence
+SPARSE = 8  # pixels of which one tells how high they all are
 DONE = ("OVERSCAN", "TRIM", "TRIMMED")  # true, or a sentence, as IRAF's, where it is subtracted or cut off
 STALE_SECTIONS = ("TRIMSEC", "DATASEC", "CCDSEC", "BIASSEC")  # all wrong once the frame is cut
 
@@ -165,6 +166,11 @@ def _without_pedestal(raw: RawFrame) -> tuple[RawFrame, float]:
     added = pedestal_of(raw.header)
     if not added or not told_steps(raw.header):
         return raw, 0.0
+    some = raw.data[::SPARSE, ::SPARSE][raw.mask[::SPARSE, ::SPARSE] == 0]
+    level = float(np.median(some)) if some.size else 0.0
+    if level < added / 2.0:  # of pixels from 0 to 1 PixInsight tells it in counts all the same
+        left = f"PEDESTAL, {added:g}, is not taken away, for its pixels, of {level:.3g}, cannot hold it"
+        return replace(raw, notes=(*raw.notes, left)), 0.0
     header = raw.header.copy()
     header.remove(PEDESTAL, ignore_missing=True)
     return replace(raw, data=raw.data - np.float32(added), header=header), added

@@ -54,12 +54,17 @@ def in_plane(perihelion: Values, e: Values, days: Values) -> tuple[Values, Value
 def _anomaly(perihelion: Values, e: Values, energy: Values, area: Values) -> Values:
     """The universal anomaly at so much after perihelion (days times Gauss's constant), not below zero.
 
-    Newton's steps from that of the parabola, which is beyond that of a hyperbola, so that they come near from
-    one side; those of an ellipse stay within its half.
+    Newton's steps from that of the parabola or, where that is less, from arsinh(M / (e - 1)), which
+    is nearly all far out on a hyperbola. Both are beyond that of a hyperbola, so that they come near from one
+    side; those of an ellipse stay within its half.
     """
-    half = np.where(energy > 0.0, np.pi / np.sqrt(np.where(energy > 0.0, energy, 1.0)), np.inf)
+    pace = np.sqrt(np.where(energy == 0.0, 1.0, np.abs(energy)))
+    half = np.where(energy > 0.0, np.pi / pace, np.inf)
     root = np.sqrt(2.0 * perihelion)
-    chi = np.minimum(2.0 * root * np.sinh(np.arcsinh(1.5 * area / (perihelion * root)) / 3.0), half)
+    parabola = 2.0 * root * np.sinh(np.arcsinh(1.5 * area / (perihelion * root)) / 3.0)
+    opened = np.where(energy < 0.0, e - 1.0, 1.0)
+    straight = np.where(energy < 0.0, np.arcsinh(area * pace**3 / opened) / pace, np.inf)
+    chi = np.minimum(np.minimum(parabola, straight), half)
     for _ in range(MOST_STEPS):
         c2, c3 = stumpff(energy * chi**2)
         excess = e * chi**3 * c3 + perihelion * chi - area

@@ -185,6 +185,8 @@ def test_a_run_waits_for_a_database_that_is_away_as_it_begins(
     server.stop()
     try:
         ended(astrid(settings, "run", wait_s=0.0), ExitCode.UNAVAILABLE)
+        _, said = ended(astrid(settings, "run", wait_s=0.5), ExitCode.UNAVAILABLE)
+        assert said.count("waiting for it") == 1
         running = astrid(settings, "run")
         assert any("waiting for it for up to 60 s" in line for line in iter(running.stderr.readline, ""))
     finally:

@@ -7,9 +7,10 @@ from contextlib import closing
 import psycopg
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
 
 from core.database.store import open_store
-from core.database.store_errors import StoreAway, StoreCannotHold, StoreUnreachable
+from core.database.store_errors import StoreAway, StoreCannotHold, StoreUnreachable, may_pass
 from core.database.tables import SavedFilter
 
 
@@ -81,6 +82,41 @@ def test_a_database_that_takes_no_changes_for_a_while_is_waited_for(made: Callab
         store.write() as session,
     ):
         session.add(a_filter("bright"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"database": "nobody_made_it"}, "does not exist"),
+        ({"username": "nobody"}, "does not exist"),
+        ({"username": "pg_monitor"}, "not permitted to log in"),
+    ],
+)
+def test_a_login_that_the_server_refuses_is_told_at_once(
+    made: Callable[..., str], wrong: dict[str, str], said: str
+) -> None:
+    url = make_url(made()).set(**wrong).render_as_string(hide_password=False)
+    with pytest.raises(StoreUnreachable, match=said) as told:
+        open_store(url)
+    assert told.type is StoreUnreachable  # which nobody waits for
+
+
+@pytest.mark.parametrize(
+    ("said", "passes"),
+    [
+        ('failed: FATAL:  password authentication failed for user "ada"', False),
+        ("failed: fe_sendauth: no password supplied", False),
+        ('failed: FATAL:  no pg_hba.conf entry for host "10.0.0.7", user "ada", database "sky"', False),
+        ("failed: Connection refused", True),
+        ("failed: FATAL:  the database system is starting up", True),
+        ("failed: FATAL:  the database system is shutting down", True),
+        ("failed: FATAL:  sorry, too many clients already", True),
+        ('failed: connection to server on socket "/run/.s.5432" failed: No such file or directory', True),
+    ],
+)
+def test_a_server_that_may_answer_soon_is_told_from_one_that_refused(said: str, passes: bool) -> None:
+    error = OperationalError(None, None, psycopg.OperationalError(f"connection {said}"))
+    assert may_pass(error) is passes
 
 
 def test_a_user_who_may_only_read_is_told_so_at_once(made: Callable[..., str]) -> None:

@@ -105,6 +105,18 @@ def test_what_a_calibration_added_to_all_pixels_is_taken_away(written):
     assert found.saturation == pytest.approx(plain.saturation - 100.0 * truth.gain)
 
 
+@pytest.mark.parametrize("written", [100.0, 1e300])
+def test_a_pedestal_that_pixels_cannot_hold_is_left_and_told(written):
+    """As PixInsight writes 100 of the 65535 that its pixels, from 0 to 1, are divided by."""
+    raw, _ = raw_frame(SHAPE)
+    raw = replace(raw, data=raw.data / np.float32(65535.0), exposure=replace(raw.exposure, gain=None))
+    plain = calibrate(raw, None, SETTINGS)
+    header = Header({"CALSTAT": "BDF", "PEDESTAL": written})
+    found = calibrate(replace(raw, header=header), None, SETTINGS)
+    np.testing.assert_array_equal(found.variance, plain.variance)
+    assert any(note.startswith(f"PEDESTAL, {written:g}, is not taken away") for note in found.notes)
+
+
 def test_the_pedestal_of_a_raw_frame_is_taken_away_by_its_bias():
     raw, truth = raw_frame(SHAPE, bias=BIAS)
     masters = replace(MASTERS, dark=None, flat=None)

@@ -12,7 +12,7 @@ from core.settings_sections import CatalogSettings
 from pipeline.known import kepler
 from pipeline.known.kepler import MU, Orbits, comet_magnitude, displaced, seen
 from pipeline.known.match import KnownSky
-from pipeline.known.open_orbits import in_plane, stumpff
+from pipeline.known.open_orbits import GAUSS, in_plane, stumpff
 from tests.pipeline.catalogs import added
 from tests.pipeline.test_kepler import table
 
@@ -69,6 +69,17 @@ def test_the_examples_of_a_textbook_are_met(perihelion, e, days, anomaly, radius
     ((x, y),), _ = in_plane(*one(perihelion, e, days))
     assert np.degrees(np.arctan2(y, x)) % 360.0 == pytest.approx(anomaly, abs=1.1e-5)
     assert np.hypot(x, y) == pytest.approx(radius, abs=1.1e-6)
+
+
+@pytest.mark.parametrize("e", [1.2, 3.3, 6.1])
+@pytest.mark.parametrize("days", [-30000.0, -4000.0, 20000.0])
+def test_a_hyperbola_that_grazed_the_sun_is_followed_far_out(e, days):
+    """By its hyperbolic anomaly and its energy, which are no part of how it is solved."""
+    (place,), (speed,) = in_plane(*one(0.005, e, days))
+    radius, axis = np.hypot(*place), 0.005 / (e - 1.0)
+    anomaly = np.arccosh((1.0 + radius / axis) / e)
+    assert (e * np.sinh(anomaly) - anomaly) * axis**1.5 / GAUSS == pytest.approx(abs(days), rel=1e-9)
+    assert 0.5 * (speed @ speed) - MU / radius == pytest.approx(0.5 * MU / axis, rel=1e-9)
 
 
 def test_stumpffs_functions_have_no_seam_where_their_series_ends():
