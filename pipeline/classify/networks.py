@@ -145,18 +145,23 @@ class CandidateNetwork:
         ModelRefused
             It fails.
         """
-        if not (self._is_own and self._has_embedding):
+        if self._wide is None:
             seen = self.embedding(inputs)
-            return [] if seen is None else [seen]
-        wide, before = self._wide
-        found = [self._asked(wide, [EMBEDDING, before], batch) for batch in self._batches(inputs)]
-        return [np.concatenate(layer) for layer in zip(*found, strict=True)]
+            layers = [] if seen is None else [seen]
+        else:
+            wide, before = self._wide
+            found = [self._asked(wide, [EMBEDDING, before], batch) for batch in self._batches(inputs)]
+            layers = [np.concatenate(layer) for layer in zip(*found, strict=True)]
+        return [layer.reshape(len(layer), math.prod(layer.shape[1:])) for layer in layers]
 
     @cached_property
-    def _wide(self) -> tuple[onnxruntime.InferenceSession, str]:
+    def _wide(self) -> tuple[onnxruntime.InferenceSession, str] | None:
         """The network once more, which tells the layer before its embedding too, and that layer's name."""
-        assert self._model.network is not None  # or there were no session
-        network, before = telling_before(self._model.network, EMBEDDING)
+        if self._model.network is None or not (self._is_own and self._has_embedding):
+            return None
+        if (telling := telling_before(self._model.network, EMBEDDING)) is None:
+            return None
+        network, before = telling
         return session(replace(self._model, network=network), *self._made_as), before
 
     def _shape(self, name: str, inputs: str) -> tuple[int, ...]:

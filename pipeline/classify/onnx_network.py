@@ -74,8 +74,10 @@ def session(
     return made
 
 
-def telling_before(content: bytes, output: str) -> tuple[bytes, str]:
+def telling_before(content: bytes, output: str) -> tuple[bytes, str] | None:
     """A network that tells one layer more, and the name of that: what an output is made of.
+
+    None where the output is of no such layer.
 
     Parameters
     ----------
@@ -90,7 +92,12 @@ def telling_before(content: bytes, output: str) -> tuple[bytes, str]:
     made_by = {name: node for node in network.graph.node for name in node.output}
     before, node = output, made_by[output]
     while node.op_type in ("Relu", "Gemm"):
-        before, node = node.input[0], made_by[node.input[0]]
+        before = node.input[0]
+        if before not in made_by:  # it is what is looked at itself, which the caller has
+            return None
+        node = made_by[before]
+    if before == output:
+        return None
     network.graph.output.append(onnx.helper.make_tensor_value_info(before, onnx.TensorProto.FLOAT, None))
     return network.SerializeToString(), before
 

@@ -1,5 +1,7 @@
 """Outlier detectors: equal to scikit-learn's, ranks that mean what they say, files that are not believed."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -11,10 +13,11 @@ from core.errors import AstridError
 from core.models.names import EMBEDDING_OF
 from pipeline.classify import cutout_features, model_file, outlier_inputs, outliers, trees
 from pipeline.classify.classify import Classifier
-from pipeline.classify.model_file import Description, ModelRefused
-from pipeline.classify.networks import CandidateNetwork
+from pipeline.classify.model_file import Description, ModelRefused, read
+from pipeline.classify.networks import EMBEDDING, INPUT, OUTPUT, CandidateNetwork
 from pipeline.classify.scorers import Inputs, load, probabilities
 from pipeline.classify.shipped import SHIPPED
+from pipeline.classify.triplets import SIDE
 from pipeline.training import outlier_axes, outliers_train
 from pipeline.training.outliers_train import OutlierOptions
 from pipeline.training.search import OTHER, UNKNOWN, WANTED, compared_by, ranked, together
@@ -270,6 +273,26 @@ def test_what_the_layer_before_the_embedding_sees_is_what_the_embedding_is_made_
     weight, offset = (weights[name] for name in last.input[1:])
     weight = weight.T if any(each.name == "transB" and each.i for each in last.attribute) else weight
     np.testing.assert_allclose(np.maximum(before @ weight + offset, 0.0), embedding, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "width"), [("Relu", 6 * SIDE**2), ("GlobalAveragePool", 6), ("Identity", 6 * SIDE**2)]
+)
+def test_of_a_network_whose_embedding_is_of_no_such_layer_the_embedding_alone_is_taken(made_by, width):
+    """As of one that others changed: it says that it is of our architecture."""
+    model = read(SHIPPED["realbogus"].folder)
+    network = onnx.load_from_string(model.network)
+    (at,) = (n for n, node in enumerate(network.graph.node) if EMBEDDING in node.output)
+    network.graph.node[at].CopyFrom(onnx.helper.make_node(made_by, [INPUT], [EMBEDDING]))
+    for output in network.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    for node in list(network.graph.node[at + 1 :]):
+        network.graph.node.remove(node)
+    network.graph.initializer.append(numpy_helper.from_array(np.array([1, 2, 3]), "axes"))
+    network.graph.node.append(onnx.helper.make_node("ReduceMean", [INPUT, "axes"], [OUTPUT], keepdims=0))
+    changed = CandidateNetwork(replace(model, network=network.SerializeToString()))
+    (seen,) = changed.last_layers(Inputs(blobs(3).triplets))
+    assert seen.shape == (3, width)
 
 
 def test_tables_count_alike_however_wide_they_are():
