@@ -56,7 +56,8 @@ def add(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="CSV, ECSV, FITS, VOTable or Parquet with positions, or MPCORB.DAT; also .gz, .bz2, .xz.",
+            help="CSV, ECSV, FITS, VOTable or Parquet with positions, or MPCORB.DAT or CometEls.txt; also "
+            ".gz, .bz2, .xz.",
         ),
     ],
     name: Annotated[str | None, typer.Option(help="How to call it; default: the file's name.")] = None,

@@ -87,9 +87,9 @@ class KnownSky:
             ``distance_arcsec``, ``name``, ``mag`` and ``band``, and more by kind: ``type`` and ``period``
             of a variable; ``type``, ``redshift`` and ``discovered`` (a date) of a transient; ``redshift`` and
             ``sizes`` of a galaxy, its distance over its own size in that
-            direction (none where it has no size); ``uncertainty_arcsec`` and ``days`` since its orbit's epoch
-            of a body of the solar system. None has the catalogue that looked, its epoch and how far
-            it looked; unknown has a ``reason``.
+            direction (none where it has no size); ``uncertainty_arcsec`` (none of comets) and ``days`` since
+            its orbit's epoch of a body of the solar system. None has the catalogue that looked, its epoch
+            and how far it looked; unknown has a ``reason``.
         """
         ra, dec, mjd = (np.asarray(each, dtype=np.float64).ravel() for each in (ra, dec, mjd))
         seen_from = [self.site] * len(ra) if sites is None else sites

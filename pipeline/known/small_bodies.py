@@ -103,9 +103,9 @@ class SmallBodies:
         Returns
         -------
         list of dict, str or None
-            A match has its ``uncertainty_arcsec`` (1 sigma) and ``days`` from the orbit's epoch, and its
-            magnitude in V as the orbit's absolute magnitude has it. A string is the reason why it cannot
-            be told.
+            A match has its ``uncertainty_arcsec`` (1 sigma; none where its orbit tells no error) and
+            ``days`` from the orbit's epoch, and its magnitude in V as the orbit's absolute magnitude has it.
+            A string is the reason why it cannot be told.
         """
         times = np.broadcast_to(np.asarray(mjd, dtype=np.float64), ra.shape)
         answers: list[Answer | str | None] = [None] * len(ra)
@@ -173,11 +173,13 @@ class SmallBodies:
                 answers.append(None)
                 continue
             best = which[int(np.argmin(apart))]
-            told = (float(apart.min()), float(sigma[best]), float(mag[best]))
+            # What an orbit without any error could be wrong by says how far to look, and nothing of this one.
+            is_told = np.isfinite([rows["u"][best], rows["rms"][best]]).any()
+            told = (float(apart.min()), float(sigma[best]) if is_told else None, float(mag[best]))
             answers.append(self._answer(rows[best], *told, mjd))
         return answers
 
-    def _answer(self, row: Any, apart: float, sigma: float, mag: float, mjd: float) -> Answer:
+    def _answer(self, row: Any, apart: float, sigma: float | None, mag: float, mjd: float) -> Answer:
         return {
             "status": "match",
             "catalog": self._name,
@@ -186,7 +188,7 @@ class SmallBodies:
             "name": row["name"].decode("utf-8", errors="replace"),
             "mag": round(mag, 2) if np.isfinite(mag) else None,
             "band": "V",
-            "uncertainty_arcsec": round(sigma, 2),
+            "uncertainty_arcsec": None if sigma is None else round(sigma, 2),
             "days": round(mjd - float(row["epoch"]), 1),
         }
 

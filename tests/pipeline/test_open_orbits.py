@@ -166,6 +166,7 @@ def test_a_comet_is_found_where_it_is_seen_and_as_bright_as_its_center_has_it(tm
     told = answer["solar_system"]
     assert (told["status"], told["name"]) == ("match", "C/2017 K2 (PANSTARRS)")
     assert told["distance_arcsec"] < 0.01
+    assert told["uncertainty_arcsec"] is None  # of which such a list says nothing
     bright = 1.5 + 5.0 * np.log10(places.distance[1]) + 10.0 * np.log10(1.796887)
     assert told["mag"] == pytest.approx(bright, abs=0.006)
     assert comet_magnitude(*one(1.5, 4.0), seen(orbits.take(np.array([1])), mjd, None))[0] == pytest.approx(
