@@ -109,7 +109,10 @@ def read(path: Path) -> TripletFile:
 def without(triplets: TripletFile, classifier: Classifier) -> tuple[str, ...]:
     """What the ensemble weighs of a frame's candidate and does not know of these."""
     weighed = {name for each in classifier.scorers if isinstance(each, Ensemble) for name in each.members}
-    return tuple(name for name in KNOWN_ELSEWHERE if name in weighed and getattr(triplets, name) is None)
+    known = ((name, getattr(triplets, name)) for name in KNOWN_ELSEWHERE)
+    return tuple(
+        name for name, given in known if name in weighed and (given is None or np.isnan(given).all())
+    )
 
 
 def _of_each(path: Path, name: str, given: NDArray[np.generic] | None, count: int) -> Array | None:

@@ -47,12 +47,13 @@ def test_the_ensemble_weighs_significance_and_unet_where_they_are_given_and_says
     snr = np.array([5.5, -40.0, 300.0, np.nan, 8.0, 6.0])
     unet = np.array([0.5, 0.99, 1e-3, 0.5, np.nan, np.nan])
     given = {"none": {}, "snr": {"snr": snr}, "both": {"snr": snr, "unet": unet}}
+    given["blank"] = {"snr": snr, "unet": np.full(6, np.nan)}
     said = {}
     for name, more in given.items():
         np.savez(tmp_path / f"{name}.npz", **planes, **more)
         said[name] = astrid.json("models", "score", tmp_path / f"{name}.npz")
     without = {name: told["ensemble_without"] for name, told in said.items()}
-    assert without == {"none": ["snr", "unet"], "snr": ["unet"], "both": []}
+    assert without == {"none": ["snr", "unet"], "snr": ["unet"], "both": [], "blank": ["unet"]}
     triplets = of_arrays(made.new, made.ref, made.diff)
     log_odds = {"unet": np.log(unet / (1.0 - unet))}
     in_queue = Classifier.of().score(triplets, snr, log_odds).by_model["ensemble"]
