@@ -22,7 +22,11 @@ from pipeline.known.orbit_file import DTYPE
 from pipeline.known.packed import opened
 from pipeline.known.table_file import UNREADABLE, CatalogRefused, refused
 
-COMETS = np.dtype([*DTYPE.descr, ("perihelion", "<f8"), ("since", "<f8")])
+NAME_BYTES = 56  # "C/1941 B2 (de Kock-Paraskevopoulos)": longer than any asteroid's
+COMETS = np.dtype(
+    [(name, f"S{NAME_BYTES}" if name == "name" else DTYPE[name]) for name in DTYPE.names or ()]
+    + [("perihelion", "<f8"), ("since", "<f8")]
+)
 MOST_BYTES = 1 << 28
 LINE = re.compile(rb"[ \d]{4}[A-Z].{9}\d{4} \d\d [ \d]\d\.[ \d]{4} +\d+\.\d+ +\d\.\d+(?: +\d+\.\d+){3}")
 JSON_KEY = b'"Year_of_perihelion"'
@@ -88,7 +92,7 @@ def _row(told: Mapping[str, Any]) -> tuple[Any, ...] | None:
     a = 1.0 if is_open else perihelion / (1.0 - e)
     mean = 0.0 if is_open else np.degrees(GAUSS * a**-1.5 * since)
     slope = _number(told.get("G"))
-    name = shortened(str(told.get("Designation_and_name") or "").strip().encode("utf-8"), 28)
+    name = shortened(str(told.get("Designation_and_name") or "").strip().encode("utf-8"), NAME_BYTES)
     bright = (_number(told.get("H")), slope if np.isfinite(slope) else DEFAULT_SLOPE)
     return (epoch, mean, peri, node, incl, e, a, *bright, np.nan, np.nan, name, perihelion, since)
 

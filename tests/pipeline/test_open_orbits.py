@@ -155,6 +155,14 @@ def test_comets_are_read_as_the_center_lists_them(tmp_path: Path):
     )
 
 
+def test_the_whole_name_of_a_comet_is_kept(tmp_path: Path):
+    library, name = Library(tmp_path), "C/1941 B2 (de Kock-Paraskevopoulos)"
+    line = K2.replace("C/2017 K2 (PANSTARRS)".ljust(len(name)), name)
+    (tmp_path / "CometEls.txt").write_text(line)
+    (comet,) = np.load(added(library, tmp_path / "CometEls.txt").folder / "orbits.npy")
+    assert comet["name"] == name.encode()
+
+
 def test_a_comet_is_found_where_it_is_seen_and_as_bright_as_its_center_has_it(tmp_path: Path):
     library = Library(tmp_path)
     (tmp_path / "CometEls.txt").write_text("\n".join([BORISOV, K2]))
