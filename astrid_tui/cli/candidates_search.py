@@ -60,7 +60,7 @@ def search(
 
     A Gaussian process learns from the examples and from what was judged to be something else; without an
     example the oddest come first. Judge what is listed, tag what fits (`w`, then `#tag`), and search
-    again: a rare kind is found within a hundred looks.
+    again: of a rare kind that looks like no other, most are found within a hundred looks.
     """
     import numpy as np
 
