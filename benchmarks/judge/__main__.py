@@ -3,10 +3,11 @@ r"""Judge the models by the second generator.
 python -m benchmarks.judge --work FOLDER [--images FOLDER] [--own-kind N] [--first N] [--json FILE] \
     [--processes N] [--keep]
 
-Fields are drawn once and kept in the folder; the product subtracts and searches them every time, in so many
-processes. Without --images the changes in real pixels are left out; with them half of all changes are such,
-for only some of the simulated fields count there. --own-kind judges the same models by
-so many fields of the training's generator too, of seeds that no training uses: the difference is the gap.
+Fields are drawn once and kept in the folder, and so is what the product makes of each until its sources or
+models are others: a run that is broken off is gone on with. --processes says in how many they are judged.
+Without --images the changes in real pixels are left out; with them half of all changes are such, for only
+some of the simulated fields count there. --own-kind judges the same models by so many fields of the
+training's generator too, of seeds that no training uses: the difference is the gap.
 Probabilities are told at even odds, as models state them.
 --keep writes what the model cards tell into the package, beside the models.
 """

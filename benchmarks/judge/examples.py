@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.judge import real_skies, skies
+from benchmarks.judge import judged_file, real_skies, skies
 from benchmarks.judge.field import HOSTS, VERSION, Field, load, save
 from benchmarks.judge.product import UNTOLD, Judged, host_names, judge
 from pipeline.frame import FrameRefused
@@ -96,12 +96,17 @@ def judged(
 
 
 def _part(name: str, images: Path | None, work: Path) -> Part | str:
-    """A field and what the product made of it, or why it refuses."""
+    """A field and what the product made of it, or why it refuses; as kept where it made it before."""
     field = drawn(name, images, work)
-    try:
-        return Part(field, judge(field, images))
-    except FrameRefused as refusal:
-        return str(refusal)
+    path = work / "judged" / f"{name}-v{VERSION}-{judged_file.product_digest()}.npz"
+    found = judged_file.load(path)
+    if found is None:
+        try:
+            found = judge(field, images)
+        except FrameRefused as refusal:
+            found = str(refusal)
+        judged_file.save(path, found)
+    return found if isinstance(found, str) else Part(field, found)
 
 
 def beside_real(field: NDArray[np.str_], frames: NDArray[np.str_]) -> NDArray[np.bool_]:

@@ -1,12 +1,13 @@
 """What judges the models says the truth: places in galaxies, charge, PSFs of real frames, labels."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from benchmarks.judge import blemishes, examples, odd, real_skies, skies, table
+from benchmarks.judge import blemishes, examples, judged_file, odd, real_skies, skies, table
 from benchmarks.judge.examples import Part
 from benchmarks.judge.field import BLEMISHES, HOSTS, load, save
 from benchmarks.judge.kept import kept
@@ -14,6 +15,7 @@ from benchmarks.judge.product import UNTOLD, judge
 from core.models import shipped as cards
 from core.models.names import ODD_BY
 from pipeline.classify.shipped import SHIPPED
+from pipeline.frame import FrameRefused
 from pipeline.training.evaluate import Candidate, evaluate, gaps, plain
 from pipeline.training.resample import Estimate
 from tests.pipeline import toy_models
@@ -124,6 +126,47 @@ def test_what_the_product_finds_is_labelled_by_what_is_there(field):
     bogus = found.host_offset[~real]
     assert np.nanmax(bogus) <= 5.0
     assert columns["host_offset"].shape == columns["label"].shape
+
+
+def test_a_broken_run_is_gone_on_with_until_the_product_is_another(field, tmp_path, monkeypatch):
+    looked = []
+
+    def judged(field, images):
+        looked.append(field.name)
+        if len(looked) == 2:
+            raise FrameRefused("its stars scatter")
+        return judge(field, images)
+
+    monkeypatch.setattr(examples, "draw", lambda name, images: replace(field, name=name))
+    monkeypatch.setattr(examples, "judge", judged)
+    names = ["simulated-003", "simulated-004"]
+    first, refused = (examples._part(name, None, tmp_path) for name in names)
+    again, refused_again = (examples._part(name, None, tmp_path) for name in names)
+    assert looked == names
+    assert refused == refused_again == "its stars scatter"
+    for key, column in examples.assemble([first]).items():
+        np.testing.assert_array_equal(examples.assemble([again])[key], column)
+    for path in (tmp_path / "judged").iterdir():
+        path.write_bytes(path.read_bytes()[:-100])
+    examples._part(names[0], None, tmp_path)
+    monkeypatch.setattr(judged_file, "product_digest", lambda: "another")
+    examples._part(names[0], None, tmp_path)
+    assert looked[2:] == [names[0]] * 2
+
+
+def test_any_change_of_the_product_makes_its_digest_another(tmp_path, monkeypatch):
+    digests = set()
+    monkeypatch.setattr(judged_file, "ROOT", tmp_path)
+    for room in judged_file.MADE_BY:
+        file = tmp_path / room / "deep" / "weights.onnx"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"1")
+        digests.add(judged_file.product_digest.__wrapped__())
+        file.write_bytes(b"2")
+        digests.add(judged_file.product_digest.__wrapped__())
+    (tmp_path / "pipeline" / cards.JUDGED).write_text("said")
+    assert judged_file.product_digest.__wrapped__() in digests
+    assert len(digests) == 2 * len(judged_file.MADE_BY)
 
 
 def test_the_psf_of_a_real_frame_and_the_way_to_another_are_measured():
