@@ -8,6 +8,8 @@ stars at once, on a grid of half pixels and with a variation over the field (as 
 King 2000, PASP 112, 1360). What of it is finer than pixels can hold is then taken from each bright star as it
 was sampled there. What is left of a star is the same wherever in its pixel it lies.
 
+The same fit tells how the photons of a star fall on its pixels, whose noise is in the variance from then on.
+
 Faint stars, masked ones and whatever is wider than a star stay as they are.
 """
 
@@ -29,7 +31,7 @@ Values = NDArray[np.float64]
 
 COARSE_FWHM = 2.4  # pixels show all there is of wider stars
 FEWEST, MOST = 25, 120  # stars that are fitted
-LEAST_SNR = 20.0  # of a star whose aliases show
+LEAST_SNR = 10.0  # of a star whose aliases show
 WIDTHS = 0.6, 1.4  # of stars, in FWHM of most
 FINE = 2  # samples of the PSF along a pixel
 LOBES = 8  # of the Lanczos kernel between them, on either side
@@ -116,10 +118,41 @@ def without_aliases(frame: Frame, stars: Stars) -> Frame:
     bright = (stars.mask == 0) & (stars.flux > LEAST_SNR * stars.flux_err)
     some = stars.take(bright & (width > WIDTHS[0]) & (width < WIDTHS[1]))
     placed = _placed(frame, light, psf, _Placed(some.x, some.y, some.flux))
-    stamps = finer_than_pixels(psf).sampled(placed.x, placed.y, ALIAS_PX).astype(np.float32)
-    rows, columns = np.rint(placed.y).astype(np.int64), np.rint(placed.x).astype(np.int64)
-    aliases = star_model(frame.shape, stamps, rows, columns, np.maximum(placed.flux, 0.0))
-    return replace(frame, data=frame.data - aliases)
+    aliases = _light(frame, finer_than_pixels(psf), placed, ALIAS_PX)
+    return replace(
+        frame,
+        data=frame.data - aliases,
+        variance=with_noise_of(frame, _light(frame, psf, placed, HELD_PX)),
+    )
+
+
+def with_noise_of(frame: Frame, light: Image) -> Image:
+    """The variance of a frame, no less than the photons of its sky and of some light have.
+
+    `pipeline.calibration.variance.source_model` smooths faint light by a pixel, and so has half of the peak
+    of so sharp a star, whose noise is what a fit to its core gets.
+
+    Parameters
+    ----------
+    frame : Frame
+    light : (height, width) float32
+        Of its bright stars, electrons, as its pixels see it.
+
+    Returns
+    -------
+    (height, width) float32
+    """
+    photons = np.maximum(frame.background, np.float32(0.0)) + np.float32(frame.read_noise**2)
+    photons += light
+    variance: Image = np.where(light > 0.0, np.maximum(frame.variance, photons), frame.variance)
+    return variance
+
+
+def _light(frame: Frame, psf: FinePsf, stars: _Placed, half: int) -> Image:
+    """What of stars a PSF has on the pixels of a frame."""
+    stamps = psf.sampled(stars.x, stars.y, half).astype(np.float32)
+    rows, columns = np.rint(stars.y).astype(np.int64), np.rint(stars.x).astype(np.int64)
+    return star_model(frame.shape, stamps, rows, columns, np.maximum(stars.flux, 0.0))
 
 
 def fine_psf(frame: Frame, light: Image, stars: Stars, fwhm: float) -> FinePsf:

@@ -9,6 +9,7 @@ from scipy import fft
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
+from pipeline.calibration.variance import source_model
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
 from pipeline.registration import align as registration
@@ -80,6 +81,28 @@ def test_a_star_keeps_its_light_and_the_sky_its_pixels():
     rows, columns = np.nonzero(taken)
     apart = np.hypot(rows[:, None] - truth.y, columns[:, None] - truth.x)[:, truth.flux > 1e3].min(axis=1)
     assert apart.max() < 6.0 * np.sqrt(2.0) + 1.0
+
+
+def test_the_noise_of_a_sharp_star_is_where_its_light_is():
+    frame, stars, truth = field(fwhm=1.6, sky=1000.0, flux_range=(1.5e3, 3e5))
+    sky = frame.background + frame.read_noise**2
+    smooth = sky + source_model(frame.signal, np.sqrt(sky), np.zeros(SHAPE, dtype=bool))
+    alone = np.hypot(truth.x[:, None] - truth.x, truth.y[:, None] - truth.y) < 8.0
+    some = (np.minimum.reduce([truth.x, truth.y, 383 - truth.x, 383 - truth.y]) > MARGIN) & (
+        (truth.flux < 3e3) & (alone.sum(axis=0) == 1)
+    )
+    peaks = tuple(np.rint([truth.y[some], truth.x[some]]).astype(int))
+    assert np.count_nonzero(some) > 30
+
+    def share(variance):
+        """Of the photons' noise in the brightest pixels of stars, how much a variance has."""
+        return np.median((variance[peaks] - sky[peaks]) / truth.model[peaks])
+
+    assert share(smooth) < 0.8
+    once = without_aliases(replace(frame, variance=smooth), stars)
+    assert share(once.variance) == pytest.approx(1.0, abs=0.05)
+    again = without_aliases(replace(frame, variance=once.variance), stars)
+    assert again.variance == pytest.approx(once.variance, rel=0.02)  # what is right stays
 
 
 @pytest.mark.parametrize("plane", ["data", "variance", "background"])
