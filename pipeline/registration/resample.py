@@ -23,12 +23,16 @@ from pipeline.neighbourhood import (
 )
 from pipeline.registration.nearby import follows, spline_nearby
 from pipeline.registration.pixel_map import PixelMap
+from pipeline.stellar.profile import COARSE_FWHM
 
 # What holds no light of the sky. Saturated and streaked pixels do, and are smooth as they are.
 HOLLOW = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.EDGE
 WIDE_PX = 3.0  # sigma of the window that fills wide holes
 BLOCK_PX, WIDE_BLOCKS = 3, 3  # blocks that are wide enough for it, and how many of them it reaches
 WINDOW_PX = 128 * BLOCK_PX  # of a frame, which has few such holes, so much is looked at together
+# Straight lines between coarse pixels spread the noise of a star beyond its core. A spline does not, but it
+# rings around bright stars: so much of what the lines have is the least.
+LEAST_OF_LINE = np.float32(0.5)
 KNOT_PX = 8  # the background is smooth on this scale: no mesh is finer
 
 
@@ -113,7 +117,7 @@ def resample(frame: Frame, to_frame: PixelMap, wcs: WCS | None, fwhm: float) -> 
     The variance is that of the original pixels at each place times the same area, as if pixels
     were independent: interpolation makes neighbours share noise, but at the scale of a PSF (FWHM of
     2.2 px or more) the noise is that of the original pixels, and that is the scale at which
-    everything is measured.
+    everything is measured. Of sharper stars it is interpolated as the light is.
 
     A pixel of the result is masked if one of the four pixels around its place is: defects grow by
     no more than one pixel, for what is interpolated there was filled by `inpaint` before.
@@ -144,6 +148,8 @@ def resample(frame: Frame, to_frame: PixelMap, wcs: WCS | None, fwhm: float) -> 
     signal = _interpolate(_smoothed(signal, to_frame), to_frame, 5 if fwhm < 3.0 else 3) * areas
     background = _smooth_map(frame.background, to_frame) * areas
     variance, mask = _between_four(frame.variance, frame.mask, to_frame)
+    if fwhm < COARSE_FWHM:
+        variance = np.maximum(_interpolate(frame.variance, to_frame, 5), LEAST_OF_LINE * variance)
     variance *= areas
     signal[(mask & MaskPlane.EDGE) != 0] = 0.0
     return replace(

@@ -38,6 +38,20 @@ def test_noise_at_the_scale_of_a_psf_is_that_of_the_original_pixels(affine, fwhm
     assert score[sky].std() == pytest.approx(1.0, abs=0.02)
 
 
+def test_a_sharp_star_keeps_its_noise_in_its_core_and_none_is_negative():
+    facts = {"n_stars": 40, "fwhm": 1.8, "flux_range": (2e4, 2e5)}
+    affine = rotation(0, CENTRE, (0.5, 0.5))
+    frame, _ = star_frame(SHAPE, **facts)
+    there, truth = star_frame(SHAPE, affine=np.linalg.inv(np.vstack([affine, [0, 0, 1]]))[:2], **facts)
+    moved = resample(frame, PixelMap.from_affine(affine, SHAPE), None, 1.8)
+    inside = (np.minimum(truth.x, truth.y) > 8) & (np.maximum(truth.x, truth.y) < 247)
+    middles = tuple(np.rint([truth.y[inside], truth.x[inside]]).astype(int))
+    psf = truth.psf.centred(128, 128, 9)
+    found, true = (fftconvolve(each.variance, psf**2, "same")[middles] for each in (moved, there))
+    assert np.median(found / true) == pytest.approx(1.0, abs=0.03)
+    assert moved.variance.min() > 100.0
+
+
 @pytest.mark.parametrize("factor", [0.8, 1.25])
 def test_noise_is_known_where_pixels_differ_in_size(factor):
     frame, _ = star_frame((512, 512), seed=3, n_stars=0)
