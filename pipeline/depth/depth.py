@@ -19,7 +19,7 @@ from core.settings import Settings
 from pipeline.depth.completeness import Logistic, fit, needed
 from pipeline.depth.injection import Sources, apart, free_places, inject, pixel, reach_px
 from pipeline.depth.recovery import recover
-from pipeline.detection.forced import bilinear, interpolate
+from pipeline.detection.forced import bilinear, flux_at
 from pipeline.frame import Aligned, Detection, Difference, FrameRefused, PreparedReference
 
 Array = NDArray[np.float64]
@@ -235,7 +235,7 @@ def luck_of(
     (n,) float64
         1 or 0 at its place, less the share of all places at which a source of its flux is significant.
     """
-    here = interpolate(difference.flux, sources.x, sources.y)
+    here = flux_at(difference, sources.x, sources.y)
     error = bilinear(difference.flux_err, sources.x, sources.y)
     more = bilinear(injected.flux_err, sources.x, sources.y) ** 2 - error**2
     noise2 = float(np.median(more / sources.flux))

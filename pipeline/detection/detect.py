@@ -16,7 +16,7 @@ from core.settings import Settings
 from core.vocabulary import BESIDE_MASKED, DOUBT
 from pipeline.detection import features
 from pipeline.detection.features import Places
-from pipeline.detection.forced import bilinear, interpolate
+from pipeline.detection.forced import bilinear, flux_at
 from pipeline.frame import (
     Aligned,
     Detection,
@@ -303,12 +303,12 @@ def locate(difference: Difference, x: Array, y: Array) -> Places:
     free = ~beside_masked(difference, x, y)
     fine_x, fine_y = x, y
     for step in PARABOLA_STEPS_PX:
-        here = interpolate(difference.flux, fine_x, fine_y)
-        left, right = (interpolate(difference.flux, fine_x + way, fine_y) for way in (-step, step))
-        above, below = (interpolate(difference.flux, fine_x, fine_y + way) for way in (-step, step))
+        here = flux_at(difference, fine_x, fine_y)
+        left, right = (flux_at(difference, fine_x + way, fine_y) for way in (-step, step))
+        above, below = (flux_at(difference, fine_x, fine_y + way) for way in (-step, step))
         fine_x = fine_x + free * step * _vertex(left, here, right)
         fine_y = fine_y + free * step * _vertex(above, here, below)
-    flux = interpolate(difference.flux, fine_x, fine_y)
+    flux = flux_at(difference, fine_x, fine_y)
     flux_err = bilinear(difference.flux_err, fine_x, fine_y)
     return Places(fine_x, fine_y, flux / flux_err, flux, flux_err)
 

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.frame import Difference, Image
+from pipeline.stellar.profile import COARSE_FWHM
 
 Array = NDArray[np.float64]
 
-LOBES = 6  # of the Lanczos kernel, on either side
+# Of the Lanczos kernel, on either side. With more of them it keeps finer detail, as that of coarse pixels is.
+LOBES, COARSE_LOBES = 6, 16
 
 
 def forced_flux(difference: Difference, x: float, y: float) -> tuple[float, float]:
@@ -44,19 +46,25 @@ def forced_fluxes(difference: Difference, x: Array, y: Array) -> tuple[Array, Ar
     seen = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     seen[seen] = difference.mask[row[seen].astype(int), column[seen].astype(int)] == 0
     flux, flux_err = np.full(len(x), np.nan), np.full(len(x), np.nan)
-    flux[seen] = interpolate(difference.flux, x[seen], y[seen])
+    flux[seen] = flux_at(difference, x[seen], y[seen])
     flux_err[seen] = bilinear(difference.flux_err, x[seen], y[seen])
     return flux, flux_err
 
 
-def interpolate(image: Image, x: Array, y: Array) -> Array:
+def flux_at(difference: Difference, x: Array, y: Array) -> Array:
+    """The flux of a point source at some places of a difference, masked or not."""
+    lobes = COARSE_LOBES if difference.psf.fwhm < COARSE_FWHM else LOBES
+    return interpolate(difference.flux, x, y, lobes)
+
+
+def interpolate(image: Image, x: Array, y: Array, lobes: int = LOBES) -> Array:
     """A band-limited image at some places, by a Lanczos kernel; constants stay what they are.
 
     The flux of a matched filter has no detail finer than its PSF, so that this is exact to a few parts
     in a thousand for a PSF of 3 px. Beyond the edges the nearest pixel is repeated.
     """
     height, width = image.shape
-    steps = np.arange(1 - LOBES, LOBES + 1)
+    steps = np.arange(1 - lobes, lobes + 1)
     column, row = np.floor(x).astype(int), np.floor(y).astype(int)
     across = _lanczos((x - column)[:, None] - steps)
     down = _lanczos((y - row)[:, None] - steps)
@@ -80,6 +88,7 @@ def bilinear(image: Image, x: Array, y: Array) -> Array:
 
 
 def _lanczos(distance: Array) -> Array:
-    weight = np.sinc(distance) * np.sinc(distance / LOBES) * (np.abs(distance) < LOBES)
+    lobes = distance.shape[1] // 2
+    weight = np.sinc(distance) * np.sinc(distance / lobes) * (np.abs(distance) < lobes)
     normalised: Array = weight / weight.sum(axis=1, keepdims=True)
     return normalised

@@ -23,7 +23,7 @@ from pipeline.classify import cutout_features
 from pipeline.classify.triplets import SIDE, Triplets, of_cutouts
 from pipeline.classify.unet import UNet
 from pipeline.detection.cutting import cut
-from pipeline.detection.forced import bilinear, interpolate
+from pipeline.detection.forced import bilinear, flux_at
 from pipeline.files.npz_file import DAMAGE, why_not_read
 from pipeline.frame import FrameRefused
 from pipeline.training.detected import Peak, Seen, Told, detections_of
@@ -294,7 +294,7 @@ def of_field(found: TrainingField, network: UNet | None = None) -> Examples | No
 def of_detections(found: TrainingField, told: list[Told]) -> Examples:
     """The examples of what was detected in a field, at least one."""
     places = np.array([(peak.x, peak.y) for peak, _, _ in told])
-    flux = interpolate(found.difference.flux, places[:, 0], places[:, 1])
+    flux = flux_at(found.difference, places[:, 0], places[:, 1])
     error = bilinear(found.difference.flux_err, places[:, 0], places[:, 1])
     events = [event for _, _, event in told]
     count = len(told)

@@ -61,6 +61,17 @@ def test_flux_between_pixels_is_unbiased_within_half_a_percent(scene: dict) -> N
     assert np.mean(flux) == pytest.approx(FLUX, rel=0.005)
 
 
+def test_detail_that_coarse_pixels_just_hold_is_there_between_them() -> None:
+    aligned, reference, *_ = make_pair((160, 200))
+    difference = subtract(aligned, reference, Settings())
+    random = np.random.default_rng(2)
+    x, y = random.uniform(30.0, 130.0, (2, 200))
+    wave = 0.43 * 2.0 * np.pi  # pixels hold half a cycle
+    flux = np.cos(wave * np.arange(200)) * np.ones((160, 1))
+    sharp = replace(difference, flux=flux.astype(np.float32), psf=replace(difference.psf, fwhm=1.8))
+    assert forced_fluxes(sharp, x, y)[0] == pytest.approx(np.cos(wave * x), abs=0.02)
+
+
 def test_many_places_at_once_are_each_as_if_alone() -> None:
     aligned, reference, *_ = make_pair((160, 200), new={"extra": [(60.4, 70.3, 9e3)]})
     difference = subtract(aligned, reference, Settings())
