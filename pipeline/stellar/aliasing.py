@@ -32,6 +32,7 @@ Values = NDArray[np.float64]
 COARSE_FWHM = 2.4  # pixels show all there is of wider stars
 FEWEST, MOST = 25, 120  # stars that are fitted
 LEAST_SNR = 10.0  # of a star whose aliases show
+UNLIT = 0.01  # of the sky: pixels with less light of stars show its noise
 WIDTHS = 0.6, 1.4  # of stars, in FWHM of most
 FINE = 2  # samples of the PSF along a pixel
 LOBES = 8  # of the Lanczos kernel between them, on either side
@@ -127,7 +128,7 @@ def without_aliases(frame: Frame, stars: Stars) -> Frame:
 
 
 def with_noise_of(frame: Frame, light: Image) -> Image:
-    """The variance of a frame, no less than the photons of its sky and of some light have.
+    """The variance of a frame, no less than the sky's beside some light and what the photons of that have.
 
     `pipeline.calibration.variance.source_model` smooths faint light by a pixel, and so has half of the peak
     of so sharp a star, whose noise is what a fit to its core gets.
@@ -142,9 +143,12 @@ def with_noise_of(frame: Frame, light: Image) -> Image:
     -------
     (height, width) float32
     """
-    photons = np.maximum(frame.background, np.float32(0.0)) + np.float32(frame.read_noise**2)
-    photons += light
-    variance: Image = np.where(light > 0.0, np.maximum(frame.variance, photons), frame.variance)
+    sky = np.maximum(frame.background, np.float32(0.0)) + np.float32(frame.read_noise**2)
+    # Photons alone need not be what the sky has: pixels of a coadd may share noise, masters may add some.
+    dark = (light <= UNLIT * sky) & (frame.mask == 0) & (sky > 0.0) & np.isfinite(frame.variance)
+    if dark.any():
+        sky *= np.float32(np.median(frame.variance[dark] / sky[dark]))
+    variance: Image = np.where(light > 0.0, np.maximum(frame.variance, sky + light), frame.variance)
     return variance
 
 

@@ -13,7 +13,7 @@ from pipeline.calibration.variance import source_model
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
 from pipeline.registration import align as registration
-from pipeline.stellar.aliasing import without_aliases
+from pipeline.stellar.aliasing import with_noise_of, without_aliases
 from pipeline.stellar.stars import find_stars, stellar_fwhm
 from tests.pipeline.synthetic import star_frame
 
@@ -103,6 +103,16 @@ def test_the_noise_of_a_sharp_star_is_where_its_light_is():
     assert share(once.variance) == pytest.approx(1.0, abs=0.05)
     again = without_aliases(replace(frame, variance=once.variance), stars)
     assert again.variance == pytest.approx(once.variance, rel=0.02)  # what is right stays
+
+
+def test_the_noise_of_a_sky_that_photons_do_not_explain_stays_beside_a_star():
+    frame, *_ = field(fwhm=1.6, sky=1000.0)
+    quiet = np.full(SHAPE, 400.0, dtype=np.float32)  # as of a resampled coadd
+    light = np.zeros(SHAPE, dtype=np.float32)
+    light[50, 60] = 300.0
+    variance = with_noise_of(replace(frame, variance=quiet), light)
+    assert variance[50, 60] == pytest.approx(700.0, rel=1e-4)
+    assert (np.delete(variance, 50 * SHAPE[1] + 60) == 400.0).all()
 
 
 @pytest.mark.parametrize("plane", ["data", "variance", "background"])
