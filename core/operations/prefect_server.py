@@ -54,6 +54,11 @@ QUIET = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
 }
+# Else it keeps all runs for ever, some 25 kB each also where nothing was due; the store remembers them too.
+HISTORY = {
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 86400),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +256,7 @@ def _start(settings: Settings) -> None:
             str(port),
         ]
         secret = {"PREFECT_SERVER_API_AUTH_STRING": _new_password(settings)}
-        environment = {**os.environ, **QUIET, **secret, "PREFECT_HOME": str(home)}
+        environment = {**HISTORY, **os.environ, **QUIET, **secret, "PREFECT_HOME": str(home)}
         pid = spawn(command, _log(settings), environment=environment, folder=home)
         record = {
             "pid": pid,
