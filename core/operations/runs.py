@@ -265,7 +265,10 @@ def finish(
         ended = _changed(session, run_id, values)
         interrupt(session, _in_hand(run_id))
         for start in range(0, len(forgotten), _BATCH):
-            session.execute(delete(Run).where(col(Run.id).in_(forgotten[start : start + _BATCH])))
+            these = select(Run.id).where(col(Run.id).in_(forgotten[start : start + _BATCH]))
+            # What another that ends just now forgets is left to it.
+            free = these.with_for_update(skip_locked=True)
+            session.execute(delete(Run).where(col(Run.id).in_(free)))
     if ended:
         told = ", ".join(f"{count} {name}" for name, count in sorted((counts or {}).items()))
         log.info("run %d: %s: %s", run_id, state, reason or told or "no frame was due")
