@@ -30,6 +30,7 @@ from sqlmodel import col, select
 from core.database.store import Store
 from core.database.tables import Run
 from core.operations import prefect_api
+from core.operations.logs import put_aside
 from core.operations.prefect_api import PrefectUnavailable
 from core.operations.processes import is_alive, mark_of, spawn
 from core.settings import Settings
@@ -257,6 +258,7 @@ def _start(settings: Settings) -> None:
         ]
         secret = {"PREFECT_SERVER_API_AUTH_STRING": _new_password(settings)}
         environment = {**HISTORY, **os.environ, **QUIET, **secret, "PREFECT_HOME": str(home)}
+        put_aside(_log(settings), settings.logs)
         pid = spawn(command, _log(settings), environment=environment, folder=home)
         record = {
             "pid": pid,
