@@ -36,6 +36,17 @@ def _meant(rest: str, sections: Collection[str]) -> str | None:
     return f"{_PREFIX}{section}__{key}"
 
 
+def variables(sections: Collection[str]) -> list[str]:
+    """The variables that set something of some sections, by name alone: a value may be a password."""
+    return sorted(
+        name
+        for name, value in os.environ.items()
+        if name.upper().startswith(_PREFIX)
+        and name.upper().removeprefix(_PREFIX).partition("__")[0].lower() in sections
+        and value
+    )
+
+
 def variables_of(*parts: str) -> list[str]:
     """The variables of the environment that a key comes from, or keys below it."""
     wanted = [_PREFIX + parts[0].upper(), *(part.upper() for part in parts[1:])]

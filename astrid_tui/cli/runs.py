@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,17 +42,17 @@ def list_(
         int | None, typer.Option(callback=storable, help="List runs older than this one.")
     ] = None,
     running: Annotated[bool, typer.Option("--running", help="Only those at work.")] = False,
+    no_idle: Annotated[bool, typer.Option("--no-idle", help="Not those that found no frame due.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
     from core.operations import runs
 
     settings, store = settings_of(context), store_of(context, read_only=True)
-    records = [
-        _record(row, settings) for row in runs.newest(store, limit=limit, before=before, running=running)
-    ]
+    listed = partial(runs.newest, store, running=running, idle=not no_idle)
+    records = [_record(row, settings) for row in listed(limit=limit, before=before)]
     last = records[-1]["run"] if len(records) == limit else None
-    more = last is not None and runs.newest(store, limit=1, before=last, running=running)
+    more = last is not None and listed(limit=1, before=last)
     if as_json:
         if more:
             remark(f"more: --before {last}")

@@ -14,6 +14,7 @@ from core.extras import lacking
 from core.health.check import Check
 from core.health.checks import examine
 from core.settings import Settings, SettingsError, find_file, load
+from core.settings_variables import variables
 
 NEEDED = ("numpy", "scipy", "astropy", "sep", "sqlmodel", "alembic", "textual")
 OPTIONAL = {"torch": f"training models: {lacking('train')}"}
@@ -38,7 +39,8 @@ def diagnose(config: Path | None = None) -> Iterator[Check]:
     except SettingsError as error:
         yield Check("settings", "failed", str(error))
         return
-    yield Check("settings", "ok", f"{find_file(config) or 'defaults'}; science {settings.science_hash}")
+    sources = ", ".join([str(find_file(config) or "defaults"), *variables(Settings.model_fields)])
+    yield Check("settings", "ok", f"{sources}; science {settings.science_hash}")
     yield from _device(settings)
     yield _home(settings)
     from core.health.facts import gather

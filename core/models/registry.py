@@ -112,7 +112,10 @@ def read_registry(settings: Settings, known: Registry | None = None) -> Registry
     path = own_database(settings) if not given else _sqlite_file(given)
     if path is None:
         kind = given.partition("://")[0] if "://" in given else "a folder"
-        return Registry(kind, trouble=f"the registry is kept by {kind}; only one in SQLite is read here")
+        unread = f"the registry is kept by {kind}; only one in SQLite is read here"
+        return Registry(
+            kind, trouble=f"{unread}: AstrID's versions are all told, what others registered is not"
+        )
     place = str(path)
     stamp = _stamp(path)
     if not stamp:

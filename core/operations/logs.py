@@ -163,6 +163,13 @@ def most_bytes_of(settings: LogSettings) -> int:
     return max(int(settings.keep_mib * 2**20) // (OLDER + 1), 1)
 
 
+def put_aside(path: Path, settings: LogSettings) -> None:
+    """Begin a log anew that another program is about to write to, where it is full; one older is kept."""
+    with suppress(OSError):  # it may not be ours
+        if path.stat().st_size >= most_bytes_of(settings):
+            path.replace(_aged(path, 1))
+
+
 def prune_runs(settings: Settings, at_work: Collection[int]) -> list[Path]:
     """Take away the oldest logs of detached runs, so that all of them together keep within the limit.
 

@@ -17,6 +17,7 @@ from sqlmodel import Session, col
 from core.database.store import Store
 from core.database.tables import Candidate, PowerDevice, PowerSample, Run, SkyObject, StageRun, Verdict
 from core.frames.standing import candidate_label
+from core.operations.runs import is_idle
 from core.vocabulary import ReviewState, labels_of
 
 FRESH_S = 30.0  # a draw that is older is not that of now
@@ -242,14 +243,20 @@ def history(
 def last_run(store: Store) -> EnergyUse | None:
     """What the newest run took, also while it is at work; none before the first."""
     with store.read() as session:
-        run = session.scalars(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+        run = _newest(session)
         return None if run is None else _use(session, [run])
+
+
+def _newest(session: Session) -> Run | None:
+    """The newest run that did not find that nothing was due; else the newest of those."""
+    newest = select(Run).order_by(col(Run.id).desc()).limit(1)
+    return session.scalars(newest.where(~is_idle())).first() or session.scalars(newest).first()
 
 
 def last_night(store: Store) -> EnergyUse | None:
     """What the runs took that began within the 24 hours before the newest one ended."""
     with store.read() as session:
-        newest = session.scalars(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+        newest = _newest(session)
         if newest is None:
             return None
         since = (newest.ended_at or newest.heartbeat_at) - NIGHT_S

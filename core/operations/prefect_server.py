@@ -30,6 +30,7 @@ from sqlmodel import col, select
 from core.database.store import Store
 from core.database.tables import Run
 from core.operations import prefect_api
+from core.operations.logs import put_aside
 from core.operations.prefect_api import PrefectUnavailable
 from core.operations.processes import is_alive, mark_of, spawn
 from core.settings import Settings
@@ -53,6 +54,11 @@ QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+}
+# Else it keeps all runs for ever, some 25 kB each also where nothing was due; the store remembers them too.
+HISTORY = {
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 86400),
 }
 
 
@@ -251,7 +257,8 @@ def _start(settings: Settings) -> None:
             str(port),
         ]
         secret = {"PREFECT_SERVER_API_AUTH_STRING": _new_password(settings)}
-        environment = {**os.environ, **QUIET, **secret, "PREFECT_HOME": str(home)}
+        environment = {**HISTORY, **os.environ, **QUIET, **secret, "PREFECT_HOME": str(home)}
+        put_aside(_log(settings), settings.logs)
         pid = spawn(command, _log(settings), environment=environment, folder=home)
         record = {
             "pid": pid,

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, null, update
+from sqlalchemy import ColumnElement, String, and_, case, cast, delete, exists, func, null, update
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -25,6 +25,8 @@ STALE_S = 900.0  # a run that has not been heard of for so long is lost, unless 
 ASKED_TO_STOP = "asked to stop"
 BROKEN_OFF = "broken off before its tracklets were looked for"
 LOST = "lost"
+IDLE_KEPT_S = 86400.0  # runs that found nothing due are remembered for so long: a schedule makes many
+_BATCH = 5000
 _LIVING = ("running", LOST)  # a run that was given up for lost may be heard of again
 
 
@@ -109,10 +111,20 @@ def read(store: Store, run_id: int) -> Run:
 
 
 def newest(
-    store: Store, *, limit: int = 20, before: int | None = None, running: bool = False
+    store: Store,
+    *,
+    limit: int = 20,
+    before: int | None = None,
+    running: bool = False,
+    idle: bool = True,
 ) -> Sequence[Run]:
-    """Runs, newest first: those with ids below `before`, and only those at work if `running`."""
+    """Runs, newest first: those with ids below `before`, and only those at work if `running`.
+
+    Without `idle` those are left out that found nothing due.
+    """
     query = select(Run).order_by(col(Run.id).desc()).limit(limit)
+    if not idle:
+        query = query.where(~is_idle())
     if before is not None:
         query = query.where(col(Run.id) < before)
     if running:
@@ -248,13 +260,32 @@ def finish(
         values["counts"] = dict(counts)
     if reason is not None:
         values["reason"] = reason
+    forgotten = [] if state != "done" or counts else _long_idle(store, run_id)
     with store.write() as session:  # both or neither: a run that ended with frames in hand is never looked at
         ended = _changed(session, run_id, values)
         interrupt(session, _in_hand(run_id))
+        for start in range(0, len(forgotten), _BATCH):
+            these = select(Run.id).where(col(Run.id).in_(forgotten[start : start + _BATCH]))
+            # What another that ends just now forgets is left to it.
+            free = these.with_for_update(skip_locked=True)
+            session.execute(delete(Run).where(col(Run.id).in_(free)))
     if ended:
         told = ", ".join(f"{count} {name}" for name, count in sorted((counts or {}).items()))
         log.info("run %d: %s: %s", run_id, state, reason or told or "no frame was due")
     return ended
+
+
+def is_idle() -> ColumnElement[bool]:
+    """Whether a run ended well without any frame: nothing was due."""
+    took = exists().where(col(StageRun.run_id) == col(Run.id))
+    return and_(col(Run.state) == "done", cast(col(Run.counts), String) == "{}", ~took)
+
+
+def _long_idle(store: Store, run_id: int) -> Sequence[int]:
+    """The runs before one that found nothing due, and that long ago."""
+    with store.read() as session:
+        old = col(Run.ended_at) < store.now(session) - IDLE_KEPT_S
+        return [key or 0 for key in session.exec(select(Run.id).where(col(Run.id) < run_id, old, is_idle()))]
 
 
 def reconcile(store: Store) -> list[int]:

@@ -209,6 +209,7 @@ def show(store: Store, candidate_id: int, *, blind_to: str | None = None) -> dic
         "light_curve": [asdict(point) for point in card.light_curve],
         "verdicts": [asdict(past) | {"tags": list(past.tags)} for past in card.history],
         "in_references": list(card.in_references),
+        "taken_back_by": card.taken_back_by,
         "cutouts_sha256": card.cutouts_sha256,
         "known": known_sky(store, [candidate_id]).get(candidate_id),
         "tracklet": tracklets_of(store, [candidate_id]).get(candidate_id),

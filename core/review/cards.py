@@ -38,7 +38,7 @@ from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.missing_cutouts import damaged, removed
 from core.review.states import LAST_SEEN, contradicted, judged_together, newest_standing
 from core.surveys.pixels import PIXEL_ARCSEC
-from core.vocabulary import ReviewState
+from core.vocabulary import OWN, ReviewState
 
 MAX_HISTORY = 200  # rows of one object's history on a card, the newest
 
@@ -112,6 +112,8 @@ class Card:
     in_references : tuple of int
         The references in use that hold its light, or may (`core.objects.reference_light`), once it was
         judged real.
+    taken_back_by : str or None
+        The survey that took the candidate back, an alert of its own.
     stamp : CardStamp or None
         What tells that the store holds more of it by now; what is hidden of the card counts too.
     """
@@ -139,6 +141,7 @@ class Card:
     expert: str | None = None
     seen_again: str | None = None
     in_references: tuple[int, ...] = ()
+    taken_back_by: str | None = None
     stamp: CardStamp | None = None
 
     @property
@@ -234,6 +237,10 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         expert=row.expert if sky_object.review_state == ReviewState.ESCALATED else None,
         seen_again=seen_again,
         in_references=in_references,
+        # No newer version supersedes an alert.
+        taken_back_by=None
+        if row.Candidate.is_current or row.Candidate.source == OWN
+        else row.Candidate.source,
         stamp=stamped,
     )
 

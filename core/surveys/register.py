@@ -1,17 +1,17 @@
 """Alerts into the store: each once, on the sky object of its position, with the history it tells.
 
 An alert is known by its survey and candid. One that comes again changes nothing; one that comes again
-with other content is refused, and the first stays.
+with other content is refused, and the first stays. What a survey takes back leaves the queue, and stays.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import delete, or_
+from sqlalchemy import delete, exists, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select, tuple_
 
@@ -170,8 +170,8 @@ def _register(
     _add(session, Cutout, [{"candidate_id": key, "pixels": pixels} for key, pixels in cutouts.items()])
     _add(session, SurveyObject, _name_rows(new, objects))
     _add(session, SurveyFlux, [row for row in fluxes if row["kind"] != FluxKind.WITHDRAWN])
-    _withdraw(session, [row for row in fluxes if row["kind"] == FluxKind.WITHDRAWN])
-    refresh(session, set(objects))
+    left = _withdraw(session, [row for row in fluxes if row["kind"] == FluxKind.WITHDRAWN], objects)
+    refresh(session, {*objects, *left})
     _wake(session, zip(new, objects, strict=True))
     if new:
         since = min(each.alert.mjd for each in new)
@@ -292,15 +292,40 @@ def _add(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> 
     session.connection().execute(statement, list(rows))
 
 
-def _withdraw(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Mark epochs that a survey took back, be they known already or not."""
-    if not rows:
-        return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(SurveyFlux).on_conflict_do_update(
-        index_elements=["sky_object_id", "source", "external_id"], set_={"kind": FluxKind.WITHDRAWN.value}
+def _withdraw(session: Session, rows: Sequence[dict[str, Any]], new: Collection[int]) -> set[int]:
+    """Mark epochs that a survey took back, be they known already or not, and let their candidates leave.
+
+    Those of new alerts may have been taken back before. Returns whose candidates left.
+    """
+    if rows:
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(SurveyFlux).on_conflict_do_update(
+            index_elements=["sky_object_id", "source", "external_id"],
+            set_={"kind": FluxKind.WITHDRAWN.value},
+        )
+        session.connection().execute(statement, list(rows))
+    return _leave(session, {*new, *(row["sky_object_id"] for row in rows)})
+
+
+def _leave(session: Session, object_ids: Collection[int]) -> set[int]:
+    """Let detections that their survey took back leave the queue; whose they were. They stay in the store."""
+    taken_back = exists().where(
+        col(SurveyFlux.sky_object_id) == col(Candidate.sky_object_id),
+        col(SurveyFlux.source) == col(Candidate.source),
+        col(SurveyFlux.external_id) == col(Candidate.external_id),
+        col(SurveyFlux.kind) == FluxKind.WITHDRAWN.value,
     )
-    session.connection().execute(statement, list(rows))
+    # Not "= true": SQLite would then walk all current candidates.
+    leaving = (
+        update(Candidate)
+        .where(
+            col(Candidate.sky_object_id).in_(object_ids), col(Candidate.is_current).is_not(False), taken_back
+        )
+        .values(is_current=False)
+        .returning(col(Candidate.sky_object_id))
+        .execution_options(synchronize_session=False)
+    )
+    return {key for (key,) in session.connection().execute(leaving)}
 
 
 def _wake(session: Session, detected: Iterable[tuple[_Prepared, int]]) -> None:

@@ -104,6 +104,8 @@ def _to_be_heeded(card: "Card") -> Iterator[str]:
     to_sky = card.cutouts.to_sky if card.cutouts else None
     if words := line_words(card.features, to_sky, card.frame.exposure_s):
         yield words
+    if card.taken_back_by:
+        yield f"{card.taken_back_by} took this detection back"
     if card.seen_again:
         yield card.seen_again
     if card.in_references:

@@ -307,6 +307,32 @@ def test_what_a_survey_takes_back_later_is_no_point_any_more_and_no_earlier_pack
         assert told_since(session) is None
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["taken back later", "comes after it was taken back"])
+def test_what_a_survey_takes_back_leaves_the_queue_and_its_card_says_so(store: Store, late) -> None:
+    kept = alert(11, object_id="ZTF1", source="rubin", snr=9.0)
+    bad = alert(12, object_id="ZTF1", source="rubin", snr=30.0, mjd=60001.5)
+    only = alert(21, object_id="ZTF2", source="rubin", ra=170.0)
+    other = alert(22, object_id="ZTF2", source="rubin", ra=170.0, mjd=60002.5, snr=5.0, history=(
+        epoch("21", 60000.5, FluxKind.WITHDRAWN),
+    ))  # fmt: skip
+    told = alert(13, object_id="ZTF1", source="rubin", mjd=60002.5, snr=7.0, history=(
+        epoch("12", 60001.5, FluxKind.WITHDRAWN),
+    ))  # fmt: skip
+    register_alerts(store, [kept, told, bad] if late else [kept, bad])
+    register_alerts(store, [told, only, other])
+    assert [(row["alert_id"], row["snr"]) for row in page(store).rows] == [
+        ("rubin:11", 9.0), ("rubin:13", 7.0), ("rubin:22", 5.0)
+    ]  # fmt: skip
+    assert objects(store) == [("ZTF1", 2), ("ZTF2", 1)]
+    with store.read() as session:
+        query = select(Candidate).where(col(Candidate.is_current).is_(False))
+        rows = {row.external_id: row.id or 0 for row in session.exec(query)}
+    assert set(rows) == {"12", "21"}, "nothing is deleted"
+    assert show(store, rows["12"])["taken_back_by"] == "rubin"
+    card = read_card(store, 1)
+    assert (card.candidate["alert_id"], card.taken_back_by) == ("rubin:11", None), "the best of what is left"
+
+
 def told_since(session) -> float | None:
     """The first detection that a packet of the one object told."""
     (key,) = session.exec(select(SkyObject.id)).all()

@@ -131,6 +131,18 @@ def test_the_doctor_begins_with_the_settings(tmp_path, monkeypatch):
     assert "health.look_s" in checks[-1].message
 
 
+def test_the_doctor_names_what_the_environment_sets_and_no_value(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
+    monkeypatch.setenv("ASTRID_STORE__URL", "postgresql://u:secret@localhost:1/x")
+    monkeypatch.setenv("ASTRID_DETECT", '{"threshold": 6}')
+    monkeypatch.setenv("ASTRID_QUEUE__LEASE_S", "")  # sets nothing
+    monkeypatch.setenv("ASTRID_UNRELATED", "1")
+    empty = tmp_path / "config.toml"
+    empty.touch()
+    said = next(each.message for each in doctor.diagnose(empty) if each.name == "settings")
+    assert said.startswith(f"{empty}, ASTRID_DETECT, ASTRID_HOME, ASTRID_STORE__URL; science ")
+
+
 def test_the_doctor_looks_for_references_that_another_machine_keeps(
     sqlite_store: Store, tmp_path, monkeypatch
 ):

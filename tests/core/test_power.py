@@ -187,6 +187,16 @@ def test_a_body_that_moves_is_one_object_judged_real(store: Store) -> None:
     assert judged(store) == Judged(real=2, bogus=0)
 
 
+def test_runs_that_found_nothing_due_do_not_hide_the_one_that_took_frames(store: Store) -> None:
+    took = add_run(store, joules={"gpu0": DeviceEnergy(600.0, 10.0, "counter")})
+    add_stage(store, took, 1, "read", 1.5)
+    idle = runs.start(store, engine="local", workers=1, config_hash="c").id or 0
+    runs.finish(store, idle, counts={})
+    assert power.last_run(store).run_ids == (took,)
+    at_work = runs.start(store, engine="local", workers=1, config_hash="c").id
+    assert power.last_run(store).run_ids == (at_work,)
+
+
 @pytest.mark.parametrize("joules", [None, {}, {"gpu": DeviceEnergy(reason="no NVIDIA driver")}])
 def test_a_run_that_was_not_measured_has_no_energy_and_no_ratio(store: Store, joules) -> None:
     run_id = add_run(store, joules=joules)

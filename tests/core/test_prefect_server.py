@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +19,7 @@ from sqlmodel import col
 from core.database.store import Store
 from core.database.tables import Run
 from core.operations import launch, prefect_server, runs
+from core.operations.logs import most_bytes_of
 from core.operations.prefect_api import PrefectUnavailable
 from core.operations.processes import mark_of
 from core.settings import Settings
@@ -349,6 +352,39 @@ def test_clients_of_an_own_server_send_nothing_elsewhere(settings: Settings) -> 
     assert there["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     assert there["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] == "false"
     assert "127.0.0.1" in there["NO_PROXY"].split(",")
+
+
+def test_the_log_of_an_own_server_is_begun_anew_where_it_is_full(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefect_server, "spawn", lambda *_, **__: gone_pid())
+    log = settings.home / "logs" / "prefect-server.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("begun")
+    prefect_server._start(settings)
+    assert log.read_text() == "begun"
+    os.truncate(log, most_bytes_of(settings.logs))
+    prefect_server._start(settings)
+    assert [path.name for path in log.parent.iterdir()] == ["prefect-server.1.log"]
+
+
+def test_an_own_server_forgets_runs_after_a_month(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[dict[str, str]] = []
+    monkeypatch.setattr(
+        prefect_server, "spawn", lambda *_, environment, **__: started.append(environment) or os.getpid()
+    )
+    prefect_server._start(settings)
+    asks = (
+        "from prefect.settings import get_current_settings;"
+        " kept = get_current_settings().server.services.db_vacuum;"
+        " print(sorted(kept.enabled_vacuum_types), kept.retention_period.days)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", asks], env=started[0], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split("\n")[0] == "['events', 'flow_runs', 'orphans'] 30"
 
 
 def test_a_run_goes_local_when_no_server_answers_in_time(

@@ -172,6 +172,28 @@ def test_runs_are_listed_newest_first_and_in_pages(store: Store) -> None:
     assert [row.id for row in runs.newest(store, running=True)] == keys[3::-1]
 
 
+def test_runs_that_found_nothing_due_are_remembered_for_a_day(store: Store) -> None:
+    (frame,) = add_frames(store, 1)
+    long_ago = store.clock() - runs.IDLE_KEPT_S - 60.0
+    idle, fresh, took, failed = (a_run(store) for _ in range(4))
+    for each, counts in ((idle, {}), (fresh, {}), (took, {"done": 1})):
+        runs.finish(store, each, counts=counts)
+    runs.finish(store, failed, state="failed", reason="no")
+    begun = a_run(store, state="done", ended_at=long_ago)  # it says nothing, but a stage is known of it
+    with store.write() as session:
+        old = update(Run).where(col(Run.id).in_([idle, took, failed])).values(ended_at=long_ago)
+        session.execute(old)
+        session.add(StageRun(observation_id=frame, run_id=begun, attempt=1, stage="read", started_at=long_ago,
+                             seconds=1.0, outcome="done"))  # fmt: skip
+    last = a_run(store)
+    assert runs.finish(store, a_run(store), counts={"done": 1})
+    assert idle in [row.id for row in runs.newest(store)], "whoever took frames looks after nothing else"
+    assert runs.finish(store, last, counts={})
+    kept = [row.id for row in runs.newest(store)]
+    assert kept == [last + 1, last, begun, failed, took, fresh]
+    assert [row.id for row in runs.newest(store, idle=False)] == [last + 1, begun, failed, took]
+
+
 @pytest.mark.parametrize("listener", ["1"], indirect=True)
 def test_cancelling_sends_one_signal(sqlite_store: Store, listener: subprocess.Popen[str]) -> None:
     key = a_run(sqlite_store)

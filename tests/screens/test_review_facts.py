@@ -99,6 +99,14 @@ def test_times_within_a_day_are_told_in_hours(sqlite_store):
     assert "seen 2× in 1.00 d" in told(1.0)
 
 
+def test_what_its_survey_took_back_is_told_on_the_card(sqlite_store):
+    (sky_object,) = add_night(sqlite_store, objects=1, epochs=1)
+    card = read_card(sqlite_store, sky_object)
+    for each, told in ((card, False), (replace(card, taken_back_by="rubin"), True)):
+        facts = "\n".join(plain(line) for line in fact_lines(each, 80, 4))
+        assert ("rubin took this detection back" in facts) == told
+
+
 def test_of_many_references_that_hold_its_light_three_are_named_and_all_in_the_details(store):
     (sky_object,) = add_night(store, objects=1, epochs=1)
     card = replace(read_card(store, sky_object), in_references=tuple(range(11, 31)))

@@ -118,7 +118,9 @@ class Candidate(Stored, table=True):
     observation_id: int | None = Field(default=None, foreign_key="observation.id", index=True)
     difference_id: int | None = Field(default=None, foreign_key="difference.id", index=True)
     sky_object_id: int = Field(foreign_key="sky_object.id")
-    is_current: bool = True  # false once a newer version of its difference superseded it
+    is_current: bool = (
+        True  # false once a newer version of its difference superseded it, or its survey took it back
+    )
     frame: str | None = None
     filter: str | None = None
     mjd: float
