@@ -48,10 +48,14 @@ def compared_by(triplets: Triplets, classifier: Classifier) -> tuple[Table, ...]
     """
     inputs = Inputs(triplets)
     found: list[Table] = [inputs.features, rings(triplets)]
-    for each in classifier.scorers:
-        if isinstance(each, CandidateNetwork):
-            found += each.last_layers(inputs)
+    for each in networks(classifier):
+        found += each.last_layers(inputs)
     return tuple(np.nan_to_num(table.astype(np.float32), nan=0.0) for table in found)
+
+
+def networks(classifier: Classifier) -> list[CandidateNetwork]:
+    """Those in use that may tell what they see of a candidate."""
+    return [each for each in classifier.scorers if isinstance(each, CandidateNetwork)]
 
 
 def together(tables: Sequence[NDArray[np.floating]], seed: int = 1) -> Table:
