@@ -21,7 +21,7 @@ from core.review.waiting import awaiting
 from core.vocabulary import Label
 
 BATCH = 2000
-MOST_NAMED = 2000  # of one tag or label, the newest
+MOST_NAMED = 2000  # of one tag or label, and beside the queue of all that is judged, the newest
 STAMP = 8  # bytes
 _LABELS = {label.value for label in Label}
 _COLUMNS = (
@@ -80,7 +80,7 @@ def candidates_alike(
     limit : int
         Candidates besides the examples.
     is_queue : bool
-        Only what awaits a verdict, by the candidate that its card shows.
+        Only what awaits a verdict, by the candidate that its card shows; and what teaches.
     asker : str, optional
         As `core.review.waiting.queue_page` has it.
 
@@ -92,15 +92,18 @@ def candidates_alike(
     """
     with store.read() as db:
         tagged, labelled = _named(db, tag) if tag is not None else (set(), set())
+        judged: set[int] = set()
         if is_queue:
-            among: Collection[int] = awaiting(db, filters=filters, limit=limit, asker=asker)
+            among = awaiting(db, filters=filters, limit=limit, asker=asker)
+            judged = set(_newest(db, "verdict:any")) if tag is not None else set()
         else:
             newest = current(col(Candidate.id)).where(*conditions(looked_up(db, parse(filters))))
-            among = db.scalars(newest.order_by(col(Candidate.id).desc()).limit(limit)).all()
-        wished = {*like, *unlike, *tagged, *labelled, *among}
+            among = list(db.scalars(newest.order_by(col(Candidate.id).desc()).limit(limit)))
+        wished = {*like, *unlike, *tagged, *labelled, *judged, *among}
         rows = {row[0]: row for row in _facts(db, sorted(wished), with_labels=tag is not None)}
     if missing := {*like, *unlike} - rows.keys():
         raise SearchError(f"candidate {min(missing)} is not there, or has no cutouts")
+    looked_through = set(among)
     objects = {row[1] for key, row in rows.items() if key in tagged}
     found = []
     for key, row in sorted(rows.items()):
@@ -109,7 +112,8 @@ def candidates_alike(
             wanted = True
         elif key in unlike or (tag is not None and row.label is not None and side(row.label) is not None):
             wanted = False
-        found.append(_alike(row, wanted))
+        if wanted is not None or key in looked_through:
+            found.append(_alike(row, wanted))
     return found
 
 
@@ -140,11 +144,14 @@ def _named(db: Session, word: str) -> tuple[set[int], set[int]]:
     """Candidates whose objects bear a tag, and those that were judged by that word."""
     bare = word.removeprefix("#")
     kinds = [f"tag:{bare}", *([f"verdict:{bare.lower()}"] if bare.lower() in _LABELS else [])]
-    found = []
-    for kind in kinds:
-        query = current(col(Candidate.id)).where(*conditions(parse(kind)))
-        found.append(set(db.scalars(query.order_by(col(Candidate.id).desc()).limit(MOST_NAMED))))
+    found = [set(_newest(db, kind)) for kind in kinds]
     return found[0], set().union(*found[1:])
+
+
+def _newest(db: Session, filters: str) -> list[int]:
+    """The newest candidates that pass a filter of one name."""
+    query = current(col(Candidate.id)).where(*conditions(parse(filters)))
+    return list(db.scalars(query.order_by(col(Candidate.id).desc()).limit(MOST_NAMED)))
 
 
 def _facts(db: Session, candidates: list[int], *, with_labels: bool) -> Iterator[Any]:

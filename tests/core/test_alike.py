@@ -75,6 +75,7 @@ def test_of_the_queue_only_what_awaits_is_compared_by_the_candidate_that_its_car
     assert words(store, tag=None, is_queue=True, asker="ada", like=[judged]) == {best: None, judged: True}
     assert set(words(store, tag=None, is_queue=True, filters="frame:other.fits")) == {weaker}
     assert set(words(store, tag=None, is_queue=True, limit=1)) == {asked}
+    assert words(store, tag="ghost", is_queue=True, asker="ada") == {best: None, judged: False}
 
 
 def test_a_stamp_is_another_where_another_thing_was_detected(store):
