@@ -36,6 +36,11 @@ class Likeness:
     back: str = "esc"
     more: str = "L"
 
+    @property
+    def is_told(self) -> bool:
+        """Whether there is anything that the way back leads out of first."""
+        return bool(self.name or self.sought)
+
 
 def chip(like: Likeness) -> Line:
     """What order the queue is in, and the way back."""

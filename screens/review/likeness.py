@@ -45,7 +45,7 @@ class Wish:
     def of_word(cls, word: str) -> "Wish":
         """More of what reviewers tagged or judged so."""
         bare = word.removeprefix("#")
-        return cls(safe_text(f"#{bare}", 30), word=bare)
+        return cls(safe_text(bare, 30), word=bare)
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,9 @@ class Liking:
             return
         self.wish, self.taught = wish, found
         reading.rank([key for key, _ in wish.marked], found.cards, self._most)
-        if not sought.is_renewal:
+        if screen.queue.current is None:
+            screen.refuse(f"like {wish.name}: no other card that awaits a verdict is left")
+        elif not sought.is_renewal:
             screen.notice = _found_line(screen.host.registry.sign("back"))
         screen.look_ahead()
         self._look_again()

@@ -82,8 +82,8 @@ def chips(page: Page, width: int) -> Line:
     queue = page.queue
     left: Line = ()
     if page.filter:
-        chip = span(f" {page.filter} ", Tone.CHIP, max(width - (60 if page.like.name else 36), 8))
-        leads = " " if page.like.name else f" esc {'back' if page.is_visit else 'clears'} "
+        chip = span(f" {page.filter} ", Tone.CHIP, max(width - (60 if page.like.is_told else 36), 8))
+        leads = " " if page.like.is_told else f" esc {'back' if page.is_visit else 'clears'} "
         left = (chip, span(leads, Tone.DIM))
     left = (*left, *like_lines.chip(page.like))
     if queue.current is not None:

@@ -88,7 +88,7 @@ async def test_more_of_what_a_word_names_comes_next(crowd, tmp_path):
         assert met(vera)[0] == ids[2]
         assert set(met(vera)[1:7]) == set(ids[::4]) - {ids[0], ids[8]}
         assert ids[0] not in met(vera)  # it is known to be one
-        assert "like #dipole  esc back  1 of 27  from 2 examples, 1 other" in vera.lines[1]
+        assert "like dipole  esc back  1 of 27  from 2 examples, 1 other" in vera.lines[1]
 
 
 async def test_after_ten_answers_the_order_is_made_anew_behind_the_card_that_is_here(
@@ -198,6 +198,11 @@ async def test_at_the_end_it_goes_on(crowd, searches, tmp_path, monkeypatch):
         await like(vera)
         assert met(vera) == ids[-5:-10:-1]
         assert "6 of 10" in vera.lines[1]
+        await vera.press(*"jjjjj")
+        searches.order = ids[-10:]
+        await like(vera)
+        assert "no other card that awaits a verdict is left" in vera.text
+        assert "The end of the 10 that are most like" in vera.text
         await vera.press("escape")
         assert met(vera) == ids
 
@@ -281,7 +286,7 @@ async def test_a_word_that_nobody_gave_finds_nothing_and_all_stays(crowd, tmp_pa
     async with console(url, tmp_path) as vera:
         await vera.press("j", "colon")
         await vera.type("like ghost")
-        assert "like #ghost: nothing is tagged or was judged #ghost" in vera.text
+        assert "like ghost: nothing is tagged or was judged ghost" in vera.text
         assert met(vera) == ids[1:]
         assert "2 of 30" in vera.lines[1]
 
