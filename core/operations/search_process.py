@@ -16,7 +16,7 @@ from core.settings import find_file
 from core.text import safe_text
 
 Report = Callable[[int, int], None]  # done, of how many that must be measured
-_ENDS_S = 2.0  # so long a process may take to end
+_ENDS_S = 2.0  # so long a process may take to end once nobody reads it
 
 
 class SearchFailed(AstridError):
@@ -88,7 +88,7 @@ class SearchProcess:
         with self._lock:
             self._is_stopped = True
             if self._process is not None:
-                self._process.terminate()
+                self._process.kill()
 
     def _begun(self, words: Sequence[str], said: IO[str]) -> subprocess.Popen[str]:
         file = find_file(self._config)

@@ -220,6 +220,33 @@ async def test_what_was_decided_meanwhile_is_decided_when_one_is_back(crowd, sea
     assert len([row for row in verdicts(store) if row.label]) == 3
 
 
+async def test_what_is_taken_back_meanwhile_awaits_a_verdict_when_one_is_back(crowd, searches, tmp_path):
+    _, url, ids = crowd
+    async with console(url, tmp_path) as vera:
+        await vera.press("d")
+        await like(vera)
+        await vera.press("u")
+        assert met(vera)[0] == ids[0]
+        await vera.press("escape")
+        assert vera.screen.queue.entries[0].label is None
+        assert met(vera)[0] == ids[1]
+
+
+async def test_tags_alone_are_answers(crowd, searches, tmp_path, monkeypatch):
+    monkeypatch.setattr("screens.review.liking.ANSWERS", 3)
+    store, url, ids = crowd
+    async with console(url, tmp_path) as vera:
+        await like(vera)
+        for words in ("#ghost", "#ghost", "no tag", "#ghost #faint"):
+            assert len(searches.asked) == 1
+            await vera.press("w")
+            await vera.type(words)
+            await vera.press("j")
+        await vera.until(lambda: len(searches.asked) == 2)
+        tagged = [ids[0], ids[29], ids[27]]
+        assert set(searches.given("like")) == {str(best(store, each)) for each in tagged}
+
+
 async def test_one_verdict_on_all_that_are_marked_is_learnt_from(crowd, searches, tmp_path):
     _, url, _ = crowd
     async with console(url, tmp_path) as vera:
