@@ -2,7 +2,7 @@
 
 import os
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -324,33 +324,36 @@ def children():
     return found
 
 
-@pytest.fixture
+@contextmanager
 def slain():
-    """Nothing is left behind by a test that fails."""
-    yield
-    for each in children():
-        os.kill(each, signal.SIGKILL)
+    """Nothing is left behind by a test that fails, and no thread waits for it."""
+    try:
+        yield
+    finally:
+        for each in children():
+            os.kill(each, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("way", ["escape", "quit", "killed"])
-async def test_the_process_ends_with_what_it_is_for(crowd, tmp_path, way, slain):
+async def test_the_process_ends_with_what_it_is_for(crowd, tmp_path, way):
     _, url, ids = crowd
-    async with console(url, tmp_path) as vera:
-        await vera.ready()
-        await vera.pilot.press("L")
-        await vera.until(lambda: bool(children()))
-        (process,) = children()
-        os.kill(process, signal.SIGSTOP)  # so that it does not end by itself
-        if way == "escape":
-            await vera.pilot.press("escape")
-            await vera.settled()
-            assert "is given up" in vera.text
-        elif way == "killed":
-            os.kill(process, signal.SIGKILL)
-            await vera.settled()
-            assert "the search was killed" in vera.text
-            assert met(vera) == ids
-    assert children() == []
+    with slain():
+        async with console(url, tmp_path) as vera:
+            await vera.ready()
+            await vera.pilot.press("L")
+            await vera.until(lambda: bool(children()))
+            (process,) = children()
+            os.kill(process, signal.SIGSTOP)  # so that it does not end by itself
+            if way == "escape":
+                await vera.pilot.press("escape")
+                await vera.settled()
+                assert "is given up" in vera.text
+            elif way == "killed":
+                os.kill(process, signal.SIGKILL)
+                await vera.settled()
+                assert "the search was killed" in vera.text
+                assert met(vera) == ids
+        assert children() == []
 
 
 def test_a_search_that_was_given_up_before_it_began_does_not_begin():
