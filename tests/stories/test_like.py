@@ -232,6 +232,20 @@ async def test_what_is_taken_back_meanwhile_awaits_a_verdict_when_one_is_back(cr
         assert met(vera)[0] == ids[1]
 
 
+async def test_what_was_decided_of_cards_that_were_not_read_yet_is_counted(tmp_path, monkeypatch):
+    store, url = make_store(tmp_path)
+    ids = add_night(store, objects=55, epochs=2)  # more than a page
+    Searches(monkeypatch, store)
+    async with console(url, tmp_path) as vera:
+        await vera.until(lambda: "1 of 55 " in vera.lines[1])
+        await like(vera)
+        await vera.press("j", "x", "x", "x")
+        assert {row.sky_object_id for row in verdicts(store)} == set(ids[-3:])
+        await vera.press("escape")
+        assert "1 of 52 " in vera.lines[1]
+    store.close()
+
+
 async def test_tags_alone_are_answers(crowd, searches, tmp_path, monkeypatch):
     monkeypatch.setattr("screens.review.liking.ANSWERS", 3)
     store, url, ids = crowd
