@@ -1,9 +1,11 @@
 """What happens while more like a card is looked for: the search comes late, or to somebody who went on."""
 
+import asyncio
 import os
 import signal
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -331,7 +333,8 @@ def slain():
         yield
     finally:
         for each in children():
-            os.kill(each, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("way", ["escape", "quit", "killed"])
@@ -353,6 +356,9 @@ async def test_the_process_ends_with_what_it_is_for(crowd, tmp_path, way):
                 await vera.settled()
                 assert "the search was killed" in vera.text
                 assert met(vera) == ids
+        until = monotonic() + 5  # whoever reads what it tells has still to see its end
+        while children() and monotonic() < until:
+            await asyncio.sleep(0.02)
         assert children() == []
 
 
