@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +11,10 @@ import typer
 from astrid_tui.cli.invocation import (
     JsonOption,
     expanded_filter,
+    is_read_only,
+    person_of,
     print_json,
+    print_json_line,
     print_table,
     print_text,
     progress_bar,
@@ -22,16 +25,10 @@ from astrid_tui.cli.invocation import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from core.review.alike import Alike
-    from pipeline.classify.classify import Models
 
-AT_ONCE = 1000  # cutouts that are measured together
 FEW = 3  # examples
 LISTED = 10  # so that each look is led by the answers before it: of 20 a time less is found
-NEUTRAL = 0.5  # how odd a candidate is that no model asked
 
 
 def search(
@@ -39,7 +36,8 @@ def search(
     tag: Annotated[
         str | None,
         typer.Option(
-            help="Objects that reviewers tagged so are examples; others judged real or bogus are none."
+            help="What reviewers tagged so, or judged by that word, is an example; others judged real or "
+            "bogus are none."
         ),
     ] = None,
     like: Annotated[
@@ -54,77 +52,64 @@ def search(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to list.")] = LISTED,
     newest: Annotated[int, typer.Option(min=1, max=200_000, help="Among so many of the newest.")] = 20_000,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Only what awaits a verdict, one candidate a card.")
+    ] = False,
     as_json: JsonOption = False,
+    lines: Annotated[bool, typer.Option("--lines", hidden=True)] = False,  # for the console
 ) -> None:
     """List candidates that look like some examples, the likeliest first.
 
     A Gaussian process learns from the examples and from what was judged to be something else; without an
     example the oddest come first. Judge what is listed, tag what fits (`w`, then `#tag`), and search
-    again: of a rare kind that looks like no other, most are found within a hundred looks.
+    again: of a rare kind that looks like no other, most are found within a hundred looks. What is measured
+    of a candidate is kept: the first search among many takes longest.
     """
-    import numpy as np
-
-    from core.review.alike import candidates_alike
-    from pipeline.classify.chosen import chosen
-    from pipeline.training.search import OTHER, UNKNOWN, WANTED, ranked, together
+    from pipeline.training.likest import Asked, likest
 
     with closing(store_of(context, read_only=True)) as store:
-        terms = expanded_filter(context, store, filters)
-        rows = candidates_alike(
-            store, tag=tag, like=like or (), unlike=unlike or (), filters=terms, limit=newest
+        settings, asker = settings_of(context), person_of(context)
+        asked = Asked(
+            tag,
+            tuple(like or ()),
+            tuple(unlike or ()),
+            expanded_filter(context, store, filters),
+            newest,
+            queue,
+            None if asker in settings.review.experts else asker,
         )
-        models = chosen(store, settings_of(context))
-    kept, tables = _measured(rows, models, quiet=as_json)
-    labels = np.array([UNKNOWN if r.is_wanted is None else WANTED if r.is_wanted else OTHER for r in kept])
-    oddness = np.array([NEUTRAL if r.oddness is None else r.oddness for r in kept])
-    places, likeness = ranked(together(tables), labels, oddness)
-    found = [(kept[place], float(alike)) for place, alike in zip(places[:limit], likeness, strict=False)]
-    examples = int(np.count_nonzero(labels == WANTED))
+        with _told(quiet=as_json, in_lines=lines) as report:
+            result = likest(store, settings, asked, limit, report, is_kept=not is_read_only(context))
     if not as_json:
-        _print(found, examples)
+        _print(result.found, result.examples)
         return
-    print_json(
+    (print_json_line if lines else print_json)(
         {
-            "examples": examples,
-            "others": int(np.count_nonzero(labels == OTHER)),
+            "examples": result.examples,
+            "others": result.others,
             "candidates": [
-                {"id": r.candidate_id, "object": r.name, "snr": r.snr, "likeness": like, "score": r.score}
-                for r, like in found
+                {
+                    "id": r.candidate_id,
+                    "object": r.name,
+                    "object_id": r.object_id,
+                    "snr": r.snr,
+                    "likeness": like,
+                    "score": r.score,
+                }
+                for r, like in result.found
             ],
         }
     )
 
 
-def _measured(
-    rows: Sequence[Alike], models: Models, *, quiet: bool
-) -> tuple[list[Alike], list[NDArray[np.float32]]]:
-    """Those candidates whose cutouts can be read, and what these are compared by."""
-    import numpy as np
-
-    from core.review.alike import SearchError
-    from core.review.cutouts import CutoutError, unpack
-    from pipeline.classify.classify import Classifier
-    from pipeline.classify.survey_cutouts import of_sources
-    from pipeline.training.search import compared_by
-
-    cutouts, kept = [], []
-    for row in rows:
-        try:
-            cutouts.append(unpack(row.cutouts))
-        except CutoutError:
-            continue  # damaged: there is nothing to look at
-        kept.append(row)
-    if not kept:
-        raise SearchError("no candidate with cutouts passes the filter")
-    parts = []
-    classifier = Classifier.of(models)
+@contextmanager
+def _told(*, quiet: bool, in_lines: bool) -> Iterator[Callable[[int, int], None]]:
+    """How far the measuring is: a bar, or lines of JSON for the console that asked."""
+    if in_lines:
+        yield lambda done, total: print_json_line({"measured": done, "of": total})
+        return
     with progress_bar("Measuring", quiet=quiet) as report:
-        for first in range(0, len(kept), AT_ONCE):
-            some = slice(first, first + AT_ONCE)
-            triplets = of_sources(cutouts[some], [row.source for row in kept[some]])
-            parts.append(compared_by(triplets, classifier))
-            report(min(first + AT_ONCE, len(kept)), len(kept), "cutouts")
-    return kept, [np.concatenate(table) for table in zip(*parts, strict=True)]
+        yield lambda done, total: report(done, total, "cutouts")
 
 
 def _print(found: Sequence[tuple[Alike, float]], examples: int) -> None:

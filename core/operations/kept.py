@@ -37,6 +37,7 @@ FOLDERS = {
     "trainings": "records of trainings",
     "training": "fields for trainings",
     "examples": "examples for trainings",
+    "measured": "measured cutouts, for searches",
     "logs": "logs",
 }
 OTHER = "other files in AstrID's home"

@@ -16,6 +16,7 @@ from core.database.tables import Candidate, SkyObject
 from core.review.card_terms import (
     AskedBy,
     CardTerm,
+    SeenOn,
     conditions,
     detections_on,
     in_state,
@@ -27,6 +28,7 @@ from core.review.narrow import Objects, as_they_lie, few, within
 from core.review.states import count_with_cards
 from core.vocabulary import ReviewState
 
+_AT_ONCE = 2000  # keys in one question
 _BEGINNING = 2500  # objects that are looked through before anything else is tried
 
 
@@ -265,6 +267,35 @@ def _count_all(db: Session, states: Sequence[ReviewState], terms: Sequence[CardT
             continue
         total += count_with_cards(db, some)
     return total
+
+
+def awaiting(db: Session, *, filters: str, limit: int, asker: str | None = None) -> list[int]:
+    """The candidates of the cards in the queue, the newest ones.
+
+    Parameters are those of `queue_page`.
+
+    Raises
+    ------
+    FilterError
+    """
+    terms, by = looked_up(db, parse(filters)), ORDERS["score"]
+    candidate: Any = col(Candidate.id)
+    found: list[tuple[int, int]] = []
+    for state in states_of(terms):
+        held, columns = in_state(terms, state, asker), (candidate, col(SkyObject.id))
+        query = _passing(db, columns, (state,), held, by) if held else queue_rows(columns, (state,), (), by)
+        found += [(row[0], row[1]) for row in db.execute(query.order_by(candidate.desc()).limit(limit))]
+    found = sorted(found, reverse=True)[:limit]
+    if not any(isinstance(term, SeenOn) for term in terms):
+        return [each for each, _ in found]
+    keys = [key for _, key in found]
+    objects = [
+        each
+        for first in range(0, len(keys), _AT_ONCE)
+        for each in db.scalars(select(SkyObject).where(col(SkyObject.id).in_(keys[first : first + _AT_ONCE])))
+    ]
+    chosen = detections_on(db, terms, objects)
+    return [chosen[key].id or 0 if key in chosen else each for each, key in found]
 
 
 def candidates_shown(store: Store, shown: Mapping[int, int | None]) -> dict[int, int]:

@@ -32,6 +32,7 @@ TEACHING = 10_000  # candidates that tell scales and axes
 CLIPPED = 6.0  # standard deviations beyond which a number says nothing more
 NARROWNESS = 0.5  # of the kernel: two candidates that differ as any two do share exp(-2 * this)
 NOISE = 0.3  # variance of an answer: the kind's edge is no line
+TOLD = 2000  # examples that are learnt from, and others: half a second, 100 MB
 REST, REST_WEIGHT = 300, 0.2  # unlabelled candidates that stand for all else, and what each counts
 ROWS = 4096
 LEAST = 1e-9
@@ -47,10 +48,14 @@ def compared_by(triplets: Triplets, classifier: Classifier) -> tuple[Table, ...]
     """
     inputs = Inputs(triplets)
     found: list[Table] = [inputs.features, rings(triplets)]
-    for each in classifier.scorers:
-        if isinstance(each, CandidateNetwork):
-            found += each.last_layers(inputs)
+    for each in networks(classifier):
+        found += each.last_layers(inputs)
     return tuple(np.nan_to_num(table.astype(np.float32), nan=0.0) for table in found)
+
+
+def networks(classifier: Classifier) -> list[CandidateNetwork]:
+    """Those in use that may tell what they see of a candidate."""
+    return [each for each in classifier.scorers if isinstance(each, CandidateNetwork)]
 
 
 def together(tables: Sequence[NDArray[np.floating]], seed: int = 1) -> Table:
@@ -147,6 +152,7 @@ def _likeness(table: Table, known: NDArray[np.bool_], wanted: NDArray[np.bool_],
     """
     told, rest = np.flatnonzero(known), np.flatnonzero(~known)
     random = np.random.default_rng(seed + len(told))
+    told = np.concatenate([_some(told[wanted[told]], random), _some(told[~wanted[told]], random)])
     some = random.choice(rest, min(len(rest), REST), replace=False)
     taught = np.concatenate([told, some])
     weight = np.concatenate([np.ones(len(told)), np.full(len(some), REST_WEIGHT)])
@@ -157,6 +163,11 @@ def _likeness(table: Table, known: NDArray[np.bool_], wanted: NDArray[np.bool_],
         part = table[first : first + ROWS]
         found[first : first + ROWS] = _kernel(part, table[taught]) @ share.astype(np.float32)
     return found
+
+
+def _some(places: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.intp]:
+    """As many as can be learnt from at once, in their order: the memory grows by their square."""
+    return places if len(places) <= TOLD else np.sort(random.choice(places, TOLD, replace=False))
 
 
 def _kernel(left: Table, right: Table) -> Table:

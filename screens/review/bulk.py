@@ -164,5 +164,6 @@ async def _decide_all(
         reading.queue.move(1)
     screen.deciding.told(view.decided(label, counted(len(chosen), "object"), revealed=revealed))
     screen.show_place()
+    screen.liking.answered(chosen)
     with suppress(AstridError):  # the verdicts are written: that is what counts
         await screen.deciding.tell_of_light(desk, list(chosen), label, is_one_back=False)

@@ -125,6 +125,7 @@ class Choosing:
                 await screen.read_place()  # where the reader went meanwhile
             return False
         screen.filter, self._looked_at, self._coming = reading.filter, None, None
+        screen.liking.begin_anew()
         return True
 
     async def _explain_nothing(self) -> None:
@@ -203,6 +204,7 @@ class Choosing:
 
     def in_order(self, order: str) -> None:
         """Begin at the start of the queue in another order."""
+        self._screen.liking.leave()
         self.order = order
         self.restart_soon(self.filter_to_come)
 

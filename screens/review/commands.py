@@ -7,6 +7,7 @@ from screens.frame.commands import Command, CommandRefused, Words
 from screens.lines import Line, Tone
 from screens.review.experts import expert_commands
 from screens.review.export import export_command
+from screens.review.liking import like_command
 from screens.review.steering import NAMED_ORDERS, minutes_of, pace_lines
 from screens.review.why_sheet import why_command
 from screens.widgets.sheet import Sheet
@@ -28,6 +29,7 @@ def review_commands(screen: "ReviewScreen") -> list[Command]:
             "|".join(NAMED_ORDERS),
             lambda _: NAMED_ORDERS,
         ),
+        like_command(screen),
         Command(
             "minutes",
             "cut the queue at what your own pace reaches in so many minutes; off: all of it",
@@ -67,6 +69,10 @@ def _minutes(screen: "ReviewScreen", words: Words) -> None:
     wish = choosing.wish = object()
     if minutes is None:
         choosing.cut(None)
+        return
+    if screen.reading is not None and screen.reading.is_ranked:
+        back = screen.host.registry.sign("back")
+        screen.refuse(f"minutes cuts the queue in its own order: {back} leads back to that first")
         return
     queue, filters, order, passed = screen.queue, screen.filter, choosing.order, screen.queue.passed
 

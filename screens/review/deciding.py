@@ -122,6 +122,7 @@ class Deciding:
         if here and here.object_id == entry.object_id:  # else the reader went elsewhere: none is passed over
             reading.queue.move(1)
         screen.show_place()
+        screen.liking.answered([entry.object_id])
         if not revealed:
             with suppress(AstridError):  # the verdict is written: that is what counts
                 await self._compare(desk, card, label)
@@ -215,3 +216,5 @@ class Deciding:
         screen.notice = (span("note kept: ", Tone.GOOD), span(remarked(remark.note, remark.tags)))
         screen.filtering.forget_offered()
         screen.show_place()
+        if remark.tags:
+            screen.liking.answered([entry.object_id])

@@ -18,6 +18,7 @@ from core.review import (
     cards,
     fakes,
     filter_help,
+    learnt,
     open_cards,
     pace,
     retractions,
@@ -254,6 +255,14 @@ class Desk:
         with self._store.read() as db:
             rows = [db.get(SkyObject, each) for each in objects]
         return [safe_text(row.name, 40) for row in rows if row is not None]
+
+    def newest_row(self) -> int:
+        """The number of the newest verdict or note of all: what follows it is said later."""
+        return learnt.newest_row(self._store)
+
+    def taught(self, examples: Sequence[int], since: int, word: str | None) -> learnt.Learnt:
+        """What this sitting taught since of what is like some candidates, or bears a word."""
+        return learnt.learnt(self._store, examples, session=self._session, since=since, tag=word)
 
     def decide_together(self, candidates: Sequence[int], label: Label, shown: Mapping[str, Any]) -> str:
         """Write one verdict on many, all or none; what it reveals."""

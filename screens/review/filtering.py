@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from core.vocabulary import LABELS
 from screens.lines import Line
 from screens.review.steering import filter_hint
 
@@ -41,10 +42,7 @@ class Filtering:
             hint=self._tell,
             forgotten=screen.unsay,
         )
-        if screen.desk is not None and self._offered is None:
-            asked = self._asked = object()
-            then = partial(self._take, asked)
-            screen.in_background(screen.desk.offered, then, "values cannot be offered")
+        self._read_offered()
 
     async def known(self) -> "Known":
         """What a filter can be completed with.
@@ -58,6 +56,21 @@ class Filtering:
         if self._offered is None and self._screen.desk is not None:
             self._offered = await asyncio.to_thread(self._screen.desk.offered)
         return self._offered or Known()
+
+    def words_known(self) -> tuple[str, ...]:
+        """Tags, which are read if they were not, and verdicts."""
+        if self._asked is None:
+            self._read_offered()
+        tags = self._offered.values.get("tag", ()) if self._offered is not None else ()
+        return tuple(dict.fromkeys((*tags, *(label.value for label in LABELS))))
+
+    def _read_offered(self) -> None:
+        """Read what can be offered, if that was not done since something was written."""
+        screen = self._screen
+        if screen.desk is not None and self._offered is None:
+            asked = self._asked = object()
+            then = partial(self._take, asked)
+            screen.in_background(screen.desk.offered, then, "values cannot be offered")
 
     def forget_offered(self) -> None:
         """Something was written that a filter can ask for."""

@@ -185,3 +185,26 @@ class Queue:
         back = [Entry(each) for each in objects if each not in known]
         self.entries[self.place + 1 : self.place + 1] = back
         self.total += len(back)
+
+    def ranked(self, entries: list[Entry]) -> "Queue":
+        """A queue of likeness, which shares the marks, and is all there is of it."""
+        return Queue(
+            entries, is_complete=True, is_begun=True, is_waiting=False, total=len(entries), marks=self.marks
+        )
+
+    def go_on_with(self, entries: Iterable[Entry], most: int) -> None:
+        """Meet these next, in place of what was to come, as far as there are so many in all."""
+        self.entries[self.place + 1 :] = entries
+        del self.entries[max(most, self.place + 1) :]
+        self.total = len(self.entries)
+
+    def take_over(self, other: "Queue") -> None:
+        """What was decided in another queue is decided here too; the reader goes on with what is not."""
+        here = {entry.object_id for entry in self.entries}
+        for entry in other.entries:
+            self.decide([entry.object_id], entry.label)
+        gone = sum(entry.label is not None and entry.object_id not in here for entry in other.entries)
+        if not self.is_complete:  # they would have come with pages that are still to be read
+            self.total = max(self.total - gone, len(self.entries))
+        while (now := self.current) is not None and now.label is not None:
+            self.move(1)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from screens.review.queue import Entry, Queue
@@ -32,8 +32,14 @@ class Reading:
         self._desk = desk
         self._kept: OrderedDict[tuple[int, int | None], Card] = OrderedDict()
         self.queue = Queue()
+        self._plain: Queue | None = None  # the queue in its order, while another is before the reader
         self.filter = ""
         self.order = "score"
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether the queue is one of likeness."""
+        return self._plain is not None
 
     @property
     def entry(self) -> Entry | None:
@@ -67,6 +73,7 @@ class Reading:
         filters = await asyncio.to_thread(self._desk.expanded, filters)
         page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
         before, is_same = self.queue, filters == self.filter
+        left, self._plain = (self._plain or before).left, None
         self.filter, self.order = filters, order
         self._kept.clear()  # whoever begins anew wants what is true now
         self.queue = Queue(
@@ -74,7 +81,7 @@ class Reading:
             is_counted=page.next is None,
             is_waiting=not holds_decided(filters),
             without=None if order in MODEL_ORDERS else 0,
-            cut=before.left if is_same else None,  # a given time holds in any order
+            cut=left if is_same else None,  # a given time holds in any order
             marks=before.marks,
         )
         await self._take(page)
@@ -85,6 +92,34 @@ class Reading:
             self.queue.move(1)
         if self.queue.cut is not None:
             self.queue.cut_after(self.queue.cut)  # what was decided already takes none of the time
+
+    def rank(self, first: Collection[int], cards: Sequence[tuple[int, int | None]], most: int) -> None:
+        """Put the likeliest before the reader, who stays at the card that is here.
+
+        Parameters
+        ----------
+        first : collection of int
+            Objects that come before these, those that were read and await a verdict.
+        cards : sequence of (int, int or None)
+            Objects, the likeliest first, with the detection to show where it is not the best one.
+        most : int
+            Entries of the queue at most, those that were met included.
+        """
+        if self._plain is None:
+            self._plain, now = self.queue, self.queue.current
+            self.queue = self.queue.ranked([now] if now else [])
+        known = {each.object_id: each for each in (*self._plain.entries, *self.queue.entries)}
+        here = {each.object_id for each in self.queue.entries[: self.queue.place + 1]}
+        ahead = [known[key] for key in first if key in known and key not in here and not known[key].label]
+        here |= {each.object_id for each in ahead}
+        ahead += [known.get(key) or Entry(key, candidate_id=one) for key, one in cards if key not in here]
+        self.queue.go_on_with(ahead, most)
+
+    def unrank(self) -> None:
+        """Go back to the queue in its order, and to where the reader left it; what was decided stays so."""
+        if self._plain is not None:
+            self._plain.take_over(self.queue)
+            self.queue, self._plain = self._plain, None
 
     async def count(self) -> None:
         """Learn how many pass the filter, and how many have no value in this order.

@@ -27,6 +27,7 @@ from screens.review.detail_sheet import DetailSheet
 from screens.review.filtering import Filtering
 from screens.review.guard import RepeatGuard
 from screens.review.header_sheet import show_header
+from screens.review.liking import Liking
 from screens.review.looking import Looking
 from screens.review.queue import Queue
 from screens.review.reading import Reading
@@ -60,6 +61,7 @@ class ReviewScreen(PictureScreen):
         self._refused: tuple[Line, bool, bool] | None = None  # of an open store, and of a card
         self.choosing, self.filtering = Choosing(self), Filtering(self)
         self.deciding, self.company, self.blinking = Deciding(self), Company(self), Blinking(self)
+        self.liking = Liking(self)
         self.looking, self.details = Looking(self), DetailSheet(self)
         self._arriving: Target | None = None  # where a jump leads that came before the store was open
 
@@ -127,6 +129,7 @@ class ReviewScreen(PictureScreen):
             blinked=self.blinking.is_turned,
             notice=self.notice or self.deciding.last,
             order=self.choosing.order,
+            like=self.liking.shown,
             others=self.company.others,
             said=self.company.said,
             nothing=self.choosing.nothing,
@@ -216,6 +219,10 @@ class ReviewScreen(PictureScreen):
     def show_place(self) -> None:
         """Show the entry at the queue's place; a newer call takes over from an unfinished one."""
         self.blinking.stop()
+        self.look_ahead()
+
+    def look_ahead(self) -> None:
+        """Show the state, and read what it lacks: the card that is here may stay, and another come next."""
         self.paint()
         if not self.choosing.is_restarting:  # else that would be given up, and it ends with its own card
             start(self, self._read_on, group="card", exclusive=True)
@@ -257,6 +264,7 @@ class ReviewScreen(PictureScreen):
             "mark": partial(mark, self),
             "bulk": partial(ask_bulk, self),
             "order": self.choosing.in_next_order,
+            "like": self.liking.more,
             "blink": self.blinking.toggle,
             "epoch-before": partial(self.looking.step_epoch, -1),
             "epoch-after": partial(self.looking.step_epoch, 1),
@@ -325,6 +333,7 @@ class ReviewScreen(PictureScreen):
 
     async def on_unmount(self) -> None:
         """The console closes."""
+        self.liking.stop()
         await self.company.leave()
 
     # -- moving and looking ------------------------------------------------------------------------
@@ -344,6 +353,7 @@ class ReviewScreen(PictureScreen):
 
     def arrive(self, target: Target) -> None:
         """Go to an object, or to what passes a filter."""
+        self.liking.leave()
         if self._reading is None:
             if not self.is_visit:
                 self._filter_before = self.filter_to_come
@@ -369,7 +379,7 @@ class ReviewScreen(PictureScreen):
             self.blinking.toggle()
         elif self.viewing is not None and self.viewing.full_size:
             self.looking.change("full")
-        else:
+        elif not self.liking.step_back():
             return super().step_back()
         return True
 

@@ -9,6 +9,7 @@ from core.coordinates import degrees_of_ra
 from core.text import SafeText, counted, safe_text
 from core.vocabulary import LABELS, Label, ReviewState
 from screens.lines import Line, Span, Tone, indented, padded, span, spread, wrapped
+from screens.review import like_lines
 from screens.review.curve import curve_lines
 from screens.review.drawings import GRAPHICS
 from screens.review.epochs import AUTO, curve_points
@@ -45,6 +46,7 @@ class Page:
     notice: Line
     is_visit: bool = False  # esc leads back to the screen that the filter came from
     order: str = "score"
+    like: like_lines.Likeness = field(default_factory=like_lines.Likeness)
     others: tuple[str, ...] = ()  # who else has the card open
     nothing: tuple[str, ...] = ()  # why no card passes the filter
     is_owed: bool = False  # the store did not answer
@@ -80,8 +82,10 @@ def chips(page: Page, width: int) -> Line:
     queue = page.queue
     left: Line = ()
     if page.filter:
-        chip = span(f" {page.filter} ", Tone.CHIP, max(width - 36, 8))
-        left = (chip, span(f" esc {'back' if page.is_visit else 'clears'} ", Tone.DIM))
+        chip = span(f" {page.filter} ", Tone.CHIP, max(width - (60 if page.like.is_told else 36), 8))
+        leads = " " if page.like.is_told else f" esc {'back' if page.is_visit else 'clears'} "
+        left = (chip, span(leads, Tone.DIM))
+    left = (*left, *like_lines.chip(page.like))
     if queue.current is not None:
         left = (
             *left,
@@ -89,7 +93,8 @@ def chips(page: Page, width: int) -> Line:
         )
         if queue.cut is not None:
             left = (*left, span(f", {queue.below} below the cut", Tone.DIM))
-        if page.order != "score":
+        left = (*left, *like_lines.behind_place(page.like))
+        if page.order != "score" and not page.like.name:
             left = (*left, span(f" by {page.order}", Tone.DIM))
         if queue.without:
             left = (*left, span(f", {queue.without} without", Tone.DIM))
@@ -177,6 +182,8 @@ def _reading_line(page: Page) -> Line:
 def _end_lines(page: Page) -> list[Line]:
     """What was done at the end, and what there is beyond it."""
     queue = page.queue
+    if page.like.name:
+        return like_lines.end_lines(queue, page.like)
     # A reader decides nothing, and is offered no way back from it.
     undo = (span(", "), span("u", Tone.KEY), span(" takes back the last verdict")) if queue.decided else ()
     lines: list[Line] = [

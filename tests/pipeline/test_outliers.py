@@ -18,7 +18,7 @@ from pipeline.classify.networks import EMBEDDING, INPUT, OUTPUT, CandidateNetwor
 from pipeline.classify.scorers import Inputs, load, probabilities
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.triplets import SIDE
-from pipeline.training import outlier_axes, outliers_train
+from pipeline.training import outlier_axes, outliers_train, search
 from pipeline.training.outliers_train import OutlierOptions
 from pipeline.training.search import OTHER, UNKNOWN, WANTED, compared_by, ranked, together
 from tests.pipeline.toy_models import blobs
@@ -324,3 +324,18 @@ def test_without_an_example_the_oddest_come_first_and_answers_do_not_come_again(
     assert ranked(features, np.full(4, UNKNOWN), oddness)[0].tolist() == [1, 3, 2, 0]
     labels = np.array([UNKNOWN, OTHER, UNKNOWN, OTHER])
     assert ranked(features, labels, oddness)[0].tolist() == [2, 0]
+
+
+def test_of_many_answers_as_many_are_learnt_from_as_there_is_memory_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(search, "TOLD", 40)
+    solve = np.linalg.solve
+    monkeypatch.setattr(np.linalg, "solve", lambda left, right: asked.append(len(left)) or solve(left, right))
+    table = np.random.default_rng(1).standard_normal((900, 8)).astype(np.float32)
+    table[:300] += 2.0
+    labels = np.full(900, UNKNOWN)
+    labels[:200], labels[300:600] = WANTED, OTHER
+    left, _ = ranked(table, labels, np.zeros(900))
+    assert asked == [2 * 40 + search.REST]
+    assert np.mean(left[:80] < 300) > 0.9
+    assert not set(left.tolist()) & {*range(200), *range(300, 600)}
