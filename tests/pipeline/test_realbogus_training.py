@@ -85,6 +85,20 @@ def test_it_learns_of_all_and_is_judged_by_what_is_shown(examples, tmp_path):
     assert epoch["fnr_at_1_percent_fpr"] == fnr_at_fpr(raw, shown.label, 0.01)
 
 
+def test_meanwhile_a_few_tell_how_it_goes_each_looked_at_once(examples, tmp_path, monkeypatch):
+    looks, scores = [], realbogus_train.scores
+
+    def counted(network, some, *, turned=True):
+        looks.append((len(some), turned))
+        return scores(network, some, turned=turned)
+
+    monkeypatch.setattr(realbogus_train, "MEASURED", 50)
+    monkeypatch.setattr(realbogus_train, "scores", counted)
+    assert len(examples) == 160
+    realbogus_train.train(examples, examples, replace(SHORT, steps=3, epoch_steps=1), tmp_path / "kept")
+    assert looks == [(50, False), (50, False), (160, True)]
+
+
 def test_the_same_again_is_the_same_version_however_long_it_took(made, examples, tmp_path):
     assert train_realbogus(examples, SHORT, tmp_path / "m", tmp_path / "k").digest == made[0].digest
 
