@@ -47,11 +47,11 @@ class TrainOptions:
 
     Attributes
     ----------
-    steps : int
-        In all.
+    steps : int, optional
+        In all; none: as many as the minutes allow.
     minutes : float, optional
         After which it is to be done, if that is earlier; the rate then falls with the time, and two
-        trainings are no longer the same to the last bit.
+        trainings are no longer the same to the last bit. One of both is there.
     width : int
         Channels of the first layer.
     batch : int
@@ -74,7 +74,7 @@ class TrainOptions:
         In what units new and reference go in: `pipeline.classify.triplets.network_input`.
     """
 
-    steps: int = 4000
+    steps: int | None = 4000
     minutes: float | None = None
     width: int = 16
     batch: int = 128
@@ -261,13 +261,14 @@ def _same(options: TrainOptions, data: str) -> str:
 
 def _progress(state: Training, options: TrainOptions) -> float:
     by_time = state.seconds / (60.0 * options.minutes) if options.minutes else 0.0
-    return max(state.step / options.steps, by_time)
+    return max(state.step / options.steps if options.steps else 0.0, by_time)
 
 
 def _step(state: Training, batch: Tensor, target: Tensor, weight: Tensor, options: TrainOptions) -> Tensor:
     share = min(1.0, _progress(state, options))
     fall = options.last_rate + (1.0 - options.last_rate) * 0.5 * (1.0 + float(np.cos(np.pi * share)))
-    warm = min(1.0, (state.step + 1) / min(WARM_UP, 1 + options.steps // 10))
+    warm_up = min(WARM_UP, 1 + options.steps // 10) if options.steps else WARM_UP
+    warm = min(1.0, (state.step + 1) / warm_up)
     # What is left out by chance must be the same in a training that was resumed.
     torch.manual_seed(options.seed * 1_000_003 + state.step)
     state.network.train()

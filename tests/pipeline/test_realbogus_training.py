@@ -99,6 +99,21 @@ def test_meanwhile_a_few_tell_how_it_goes_each_looked_at_once(examples, tmp_path
     assert looks == [(50, False), (50, False), (160, True)]
 
 
+def test_without_a_number_of_steps_the_minutes_end_it_and_the_rate_falls_with_them(
+    examples, tmp_path, monkeypatch
+):
+    clock = iter(range(1000))
+    monkeypatch.setattr(realbogus_train.time, "monotonic", lambda: float(next(clock)))
+    options = replace(SHORT, steps=None, minutes=0.5, epoch_steps=1000)
+    state = realbogus_train.train(examples, examples[:0], options, tmp_path / "kept")
+    assert state.finished
+    assert state.step == 30
+    (group,) = state.optimiser.param_groups
+    fall = 0.5 * (1.0 + np.cos(np.pi * 29 / 30)) * 30 / realbogus_train.WARM_UP
+    left = options.last_rate * 30 / realbogus_train.WARM_UP
+    assert group["lr"] == pytest.approx(options.rate * (left + (1.0 - options.last_rate) * fall))
+
+
 def test_the_same_again_is_the_same_version_however_long_it_took(made, examples, tmp_path):
     assert train_realbogus(examples, SHORT, tmp_path / "m", tmp_path / "k").digest == made[0].digest
 
