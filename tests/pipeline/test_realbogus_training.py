@@ -21,7 +21,7 @@ from tests.pipeline.toy_models import blobs
 
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
-from pipeline.training import realbogus_train  # noqa: E402
+from pipeline.training import realbogus_train, varied  # noqa: E402
 from pipeline.training.candidate_models import train_realbogus  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.realbogus_train import TrainOptions  # noqa: E402
@@ -131,12 +131,12 @@ def test_zoomed_cutouts_show_stars_of_other_sizes_up_to_so_much_longer_than_wide
     y, x = np.mgrid[-31:32, -31:32].astype(np.float32)
     star = np.exp(-(x**2 + y**2) / (2.0 * 3.0**2))
     values = torch.from_numpy(np.broadcast_to(star, (200, 3, SIDE, SIDE)).copy())
-    seen, good = realbogus_train._zoomed(np.random.default_rng(1), values, torch.ones_like(values) > 0)
+    seen, good = varied.zoomed(np.random.default_rng(1), values, torch.ones_like(values) > 0)
     light = torch.where(good, seen, 0.0).numpy()[:, 0]
     wide, high = (np.sqrt((light * each**2).sum((1, 2)) / light.sum((1, 2))) for each in (x, y))
     size, longer = np.sqrt(wide * high) / 3.0, wide / high
-    most = realbogus_train.STRETCH**2
-    for drawn, low, top in ((1.0 / size, *realbogus_train.ZOOM), (longer, 1.0 / most, most)):
+    most = varied.STRETCH**2
+    for drawn, low, top in ((1.0 / size, *varied.ZOOM), (longer, 1.0 / most, most)):
         assert low - 0.05 < drawn.min() < low + 0.1
         assert top - 0.1 < drawn.max() < top + 0.05
 
