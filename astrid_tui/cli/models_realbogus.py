@@ -64,7 +64,11 @@ def realbogus(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, help=f"Steps of training; default {STEPS}, with --from by the examples."),
+        typer.Option(
+            min=1,
+            help=f"Steps of training; default {STEPS}, with --minutes as many as they allow, with --from by "
+            "the examples.",
+        ),
     ] = None,
     begin_with: Annotated[
         str | None,
@@ -137,8 +141,8 @@ def realbogus(
         if layers != "auto":
             raise typer.BadParameter("it goes with --from", param_hint="--layers")
         wanted = CandidateRun(
-            "realbogus", examples, fields or FIELDS, seed, minutes, steps or STEPS, width or WIDTH, threads,
-            device, rate, last_rate, average,
+            "realbogus", examples, fields or FIELDS, seed, minutes, steps or (0 if minutes else STEPS),
+            width or WIDTH, threads, device, rate, last_rate, average,
         )  # fmt: skip
         begun = None if start is None else _model(context, start, "--start")
         _run(

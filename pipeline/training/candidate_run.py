@@ -50,7 +50,7 @@ class CandidateRun:
     minutes : float, optional
         Of training, after which it ends; making examples is not counted.
     steps, width, threads : int
-        Of the network.
+        Of the network; no steps: as many as the minutes allow, or, of a fine-tuning, by the examples.
     device : str
         ``cpu`` or ``cuda``, where the network learns.
     rate, last_rate, average : float, optional
@@ -295,7 +295,7 @@ def _train(
     from pipeline.training.realbogus_train import TrainOptions
 
     plain = TrainOptions(
-        steps=wanted.steps,
+        steps=wanted.steps or None,
         minutes=wanted.minutes,
         width=wanted.width if start is None else int(start.description.config["width"]),
         seed=wanted.seed,
@@ -306,7 +306,10 @@ def _train(
 
     def on_epoch(step: int, metrics: dict[str, float]) -> None:
         recording.step(step, metrics)
-        report(step, wanted.steps, f"loss {metrics['loss']:.3f}")
+        done, of = step, wanted.steps
+        if not of and wanted.minutes:
+            done, of = int(metrics["seconds"]), round(60 * wanted.minutes)
+        report(done, of, f"loss {metrics['loss']:.3f}")
 
     checkpoint = recording.folder / CHECKPOINT
     return train_realbogus(found, options, recording.model, checkpoint, on_epoch, stopped, start)

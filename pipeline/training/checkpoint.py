@@ -53,13 +53,14 @@ def save(
     optimiser: torch.optim.Optimizer,
     said: dict[str, str],
     path: Path,
+    also: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write a checkpoint, whole or not at all.
 
     Parameters
     ----------
-    said : dict of str
-        What `load` gives back; ``options`` says of which training it is.
+    said, also : mapping
+        What `load` gives back; ``options`` of what is said tells of which training it is.
 
     Raises
     ------
@@ -70,6 +71,7 @@ def save(
     tensors |= {f"averaged.{key}": value for key, value in averaged.state_dict().items()}
     for number, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
+    tensors |= {f"also.{key}": value for key, value in (also or {}).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     content = serialised({key: value.contiguous() for key, value in tensors.items()}, metadata=said)
     with unfinished(path) as part:
@@ -78,8 +80,8 @@ def save(
 
 def load(
     network: nn.Module, averaged: nn.Module, optimiser: torch.optim.Optimizer, options: str, path: Path
-) -> dict[str, str]:
-    """Take up a checkpoint, and give back what was said with it.
+) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Take up a checkpoint, and give back what was said with it and what else was kept.
 
     Raises
     ------
@@ -104,7 +106,7 @@ def load(
         optimiser.load_state_dict({"state": moments, "param_groups": groups})
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise damaged(path, error) from error
-    return said
+    return said, _below(tensors, "also.")
 
 
 def damaged(path: Path, error: Exception) -> TrainingError:

@@ -1,11 +1,10 @@
 """The training of the real-bogus network: seeded, resumable at any epoch, stopped at any step without loss.
 
-What a step learns from follows from the options, the examples and its number alone.
+What a step learns from follows from the options, the examples, its number and the losses of steps before.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,9 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.classify.networks import PLANES
-from pipeline.classify.pixel_noise import in_pixel_noise
-from pipeline.classify.triplets import LIT, NOISE, SOFTENING, network_input
+from pipeline.classify.triplets import NOISE, network_input
 from pipeline.classify.turns import mean_logits
 from pipeline.training import checkpoint as checkpoints
 from pipeline.training.ahead import ahead, makers
@@ -28,16 +25,14 @@ from pipeline.training.calibration import fnr_at_fpr
 from pipeline.training.checkpoint import Device, TrainingError, on_device
 from pipeline.training.descent import descend
 from pipeline.training.examples import BOGUS, REAL, Examples
+from pipeline.training.muon import Muon
+from pipeline.training.passes import Passes
 from pipeline.training.realbogus_network import CutoutNetwork
+from pipeline.training.varied import stacked, varied
 
 WARM_UP = 60  # steps, or a tenth of all
-NO_REFERENCE, NO_PLANE, CUT_OFF = 0.03, 0.01, 0.05  # shares of examples that are spoilt in each way
-MOST_CUT_OFF = 24  # pixels of one side
-SCALE_ERROR, LEVEL_ERROR = 0.12, 0.15  # of a plane's sigma, in logarithm, and of its sky, in sigma
-ZOOMED = 0.25  # share of steps whose cutouts are of other pixels, and with them of other seeing and noise
-ZOOM = (0.75, 1.3)
-STRETCH = 1.25  # of one axis, and the other shrunk by as much, at most: stars up to 1.6 times as long as wide
 SCORED = 256
+MEASURED = 2048  # examples that tell how it goes meanwhile; when it is done all judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +41,16 @@ class TrainOptions:
 
     Attributes
     ----------
-    steps : int
-        In all.
+    steps : int, optional
+        In all; none: as many as the minutes allow.
     minutes : float, optional
         After which it is to be done, if that is earlier; the rate then falls with the time, and two
-        trainings are no longer the same to the last bit.
+        trainings are no longer the same to the last bit. One of both is there.
     width : int
         Channels of the first layer.
     batch : int
     rate, weight_decay : float
-        Of AdamW; the rate falls as half a cosine.
+        Of AdamW, and from chance of `pipeline.training.muon`; the rate falls as half a cosine.
     last_rate : float
         What is left of the rate at the end. Where nothing is taken off, the average of the weights alone
         calms them, which fits other fields than the training's better (Izmailov et al. 2018, UAI, 876).
@@ -73,7 +68,7 @@ class TrainOptions:
         In what units new and reference go in: `pipeline.classify.triplets.network_input`.
     """
 
-    steps: int = 4000
+    steps: int | None = 4000
     minutes: float | None = None
     width: int = 16
     batch: int = 128
@@ -127,7 +122,26 @@ class Training:
     step: int = 0
     seconds: float = 0.0
     finished: bool = False
+    passes: Passes = field(default_factory=Passes)
     history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a step learns from, on the device.
+
+    Attributes
+    ----------
+    planes : (batch, 6, SIDE, SIDE) tensor
+    target, weight : (batch,) tensor
+    chosen : (batch,) int
+        Which examples they are.
+    """
+
+    planes: Tensor
+    target: Tensor
+    weight: Tensor
+    chosen: NDArray[np.intp]
 
 
 def train(
@@ -160,23 +174,24 @@ def train(
     TrainingError
         There is nothing to learn, the device is not there, or the checkpoint is of another training.
     """
-    examples = examples[examples.label >= 0]
+    examples, held_out = (each[each.label >= 0] for each in (examples, held_out))
+    few = held_out[np.sort(np.random.default_rng(0).permutation(len(held_out))[:MEASURED])]
     for label, word in ((REAL, "real"), (BOGUS, "bogus")):
         if np.count_nonzero(examples.label == label) < options.batch // 8:
             raise TrainingError(f"there are too few {word} examples to learn from")
     with checkpoints.threads(options.threads), checkpoints.enough_memory():
         data = examples.digest if start is None else start.told_with(examples.digest)
         state = _start(options, checkpoint, data, start)
-        batches = _batches(examples, options, state.step)
+        batches = _batches(examples, options, state)
         before, begun, losses = state.seconds, time.monotonic(), list[Tensor]()
         while not state.finished:
-            losses.append(_step(state, *next(batches), options))
+            losses.append(_step(state, next(batches), options))
             state.step += 1
             state.seconds = before + time.monotonic() - begun
             state.finished = _progress(state, options) >= 1.0
             epoch_ends = state.finished or state.step % options.epoch_steps == 0
             if epoch_ends:
-                state.history.append(_metrics(state, losses, held_out))
+                state.history.append(_metrics(state, losses, held_out if state.finished else few))
                 losses = []
             if epoch_ends or stopped():
                 save(state, options, checkpoint, data)
@@ -218,7 +233,7 @@ def save(state: Training, options: TrainOptions, path: Path, data: str) -> None:
         "options": _same(options, data),
         "history": json.dumps(state.history),
     }
-    checkpoints.save(state.network, state.averaged, state.optimiser, said, path)
+    checkpoints.save(state.network, state.averaged, state.optimiser, said, path, state.passes.kept())
 
 
 def _start(options: TrainOptions, checkpoint: Path, data: str, start: Start | None = None) -> Training:
@@ -233,8 +248,10 @@ def _start(options: TrainOptions, checkpoint: Path, data: str, start: Start | No
     for each in (network, averaged):
         each.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     learning = [each for each in network.parameters() if each.requires_grad]
-    optimiser = torch.optim.AdamW(learning, lr=options.rate, weight_decay=options.weight_decay)
-    state = Training(network, averaged, optimiser)
+    # From chance as fast as can be; what a network knows is to be kept, and few examples need no choice.
+    kind, passes = (Muon, Passes()) if start is None else (torch.optim.AdamW, Passes(plainest=1.0))
+    optimiser = kind(learning, lr=options.rate, weight_decay=options.weight_decay)
+    state = Training(network, averaged, optimiser, passes=passes)
     if checkpoint.exists():
         _resume(state, options, checkpoint, data)
     state.finished = _progress(state, options) >= 1.0
@@ -242,10 +259,11 @@ def _start(options: TrainOptions, checkpoint: Path, data: str, start: Start | No
 
 
 def _resume(state: Training, options: TrainOptions, path: Path, data: str) -> None:
-    said = checkpoints.load(state.network, state.averaged, state.optimiser, _same(options, data), path)
+    said, kept = checkpoints.load(state.network, state.averaged, state.optimiser, _same(options, data), path)
     try:
         state.step, state.seconds = int(said["step"]), float(said["seconds"])
         state.history = json.loads(said["history"])
+        state.passes.take(kept)
     except (KeyError, ValueError) as error:
         raise checkpoints.damaged(path, error) from error
 
@@ -254,24 +272,26 @@ def _same(options: TrainOptions, data: str) -> str:
     """What must be the same for a training to be gone on with."""
     free = ("threads", "epoch_steps", "device")
     said = {key: value for key, value in asdict(options).items() if key not in free}
-    return sha256(json.dumps([said, data], sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps([said, data, "passes"], sort_keys=True).encode()).hexdigest()
 
 
 def _progress(state: Training, options: TrainOptions) -> float:
     by_time = state.seconds / (60.0 * options.minutes) if options.minutes else 0.0
-    return max(state.step / options.steps, by_time)
+    return max(state.step / options.steps if options.steps else 0.0, by_time)
 
 
-def _step(state: Training, batch: Tensor, target: Tensor, weight: Tensor, options: TrainOptions) -> Tensor:
+def _step(state: Training, batch: Batch, options: TrainOptions) -> Tensor:
     share = min(1.0, _progress(state, options))
     fall = options.last_rate + (1.0 - options.last_rate) * 0.5 * (1.0 + float(np.cos(np.pi * share)))
-    warm = min(1.0, (state.step + 1) / min(WARM_UP, 1 + options.steps // 10))
+    warm_up = min(WARM_UP, 1 + options.steps // 10) if options.steps else WARM_UP
+    warm = min(1.0, (state.step + 1) / warm_up)
     # What is left out by chance must be the same in a training that was resumed.
     torch.manual_seed(options.seed * 1_000_003 + state.step)
     state.network.train()
-    logits, _ = state.network(batch)
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, weight)
-    return descend(state, loss, options.rate * warm * fall, options.average)
+    logits, _ = state.network(batch.planes)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, batch.target, reduction="none")
+    state.passes.loss[batch.chosen] = loss.detach().cpu().numpy()
+    return descend(state, (loss * batch.weight).mean(), options.rate * warm * fall, options.average)
 
 
 def _weights(target: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -280,93 +300,30 @@ def _weights(target: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(target > 0, 0.5 / share, 0.5 / (1.0 - share)).astype(np.float32)
 
 
-def _metrics(state: Training, losses: list[Tensor], held_out: Examples) -> dict[str, float]:
+def _metrics(state: Training, losses: list[Tensor], known: Examples) -> dict[str, float]:
+    """How it goes. Before the end cutouts are looked at once each: in all ways takes longer than to learn."""
     metrics = {"step": float(state.step), "seconds": state.seconds, "loss": float(torch.stack(losses).mean())}
-    known = held_out[held_out.label >= 0]
     if 0 < np.count_nonzero(known.label == REAL) < len(known):
-        metrics["fnr_at_1_percent_fpr"] = fnr_at_fpr(scores(state.averaged, known), known.label, 0.01)
+        found = scores(state.averaged, known, turned=state.finished)
+        metrics["fnr_at_1_percent_fpr"] = fnr_at_fpr(found, known.label, 0.01)
     return metrics
 
 
-def _stacked(examples: Examples) -> NDArray[np.float16]:
-    """(n, 3, SIDE, SIDE), in sigma, NaN where masked."""
-    return np.stack([examples.new, examples.ref, examples.diff], axis=1)
-
-
-def _input(values: Tensor, good: Tensor) -> Tensor:
-    """As `pipeline.classify.triplets.network_input` makes it."""
-    known = torch.where(good, values, 0.0) / SOFTENING
-    # On a CPU NumPy takes vectors at a time, torch a number.
-    softened = (
-        torch.from_numpy(np.arcsinh(known.numpy())) if known.device.type == "cpu" else torch.asinh(known)
-    )
-    whole = torch.cat([softened, good.float()], dim=1)
-    return whole.contiguous(memory_format=torch.channels_last)
-
-
-def _batches(
-    examples: Examples, options: TrainOptions, first: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Of every step from the first on: what the network takes in, labels and weights, on the device."""
-    planes = _stacked(examples)
+def _batches(examples: Examples, options: TrainOptions, state: Training) -> Iterator[Batch]:
+    """What each step learns from, from the next on."""
+    planes = stacked(examples, options.scale)
     target = examples.label.astype(np.float32)
     weight = _weights(target)
     device = on_device(options.device)
 
-    def batch(step: int) -> tuple[Tensor, Tensor, Tensor]:
-        made, chosen = _batch(planes, options, step, device)
-        return made, torch.from_numpy(target[chosen]).to(device), torch.from_numpy(weight[chosen]).to(device)
+    def batch(step: int) -> Batch:
+        chosen = state.passes.chosen(step, options.batch)
+        random = np.random.default_rng([options.seed, 2, step])
+        made = varied(planes[chosen].astype(np.float32), random, device)
+        labels, weights = (torch.from_numpy(each[chosen]).to(device) for each in (target, weight))
+        return Batch(made, labels, weights, chosen)
 
-    return ahead(batch, itertools.count(first), makers(device.type, options.threads))
-
-
-def _batch(
-    planes: NDArray[np.float16], options: TrainOptions, step: int, device: torch.device
-) -> tuple[Tensor, NDArray[np.intp]]:
-    """The examples of one step: every epoch in an order of its own, turned, mirrored, varied and spoilt."""
-    per_epoch = max(1, len(planes) // options.batch)
-    epoch, place = divmod(step, per_epoch)
-    order = np.random.default_rng([options.seed, 1, epoch]).permutation(len(planes))
-    random = np.random.default_rng([options.seed, 2, step])
-    chosen = order[place * options.batch : (place + 1) * options.batch]
-    batch = planes[chosen].astype(np.float32)
-    if options.scale == NOISE:
-        for i in range(LIT):
-            batch[:, i] = in_pixel_noise(batch[:, i])
-    for turn in range(8):
-        some = batch[turn::8]
-        turned = np.rot90(some, turn % 4, axes=(2, 3))
-        batch[turn::8] = (turned[..., ::-1] if turn >= 4 else turned).copy()
-    each = (*batch.shape[:2], 1, 1)
-    batch *= np.exp(SCALE_ERROR * random.normal(size=each)).astype(np.float32)
-    batch += (LEVEL_ERROR * random.normal(size=each)).astype(np.float32)
-    _spoil(random, batch)
-    values = torch.from_numpy(batch).to(device)
-    good = torch.isfinite(values)
-    if random.random() < ZOOMED:
-        values, good = _zoomed(random, torch.where(good, values, 0.0), good)
-    return _input(values, good), chosen
-
-
-def _zoomed(random: np.random.Generator, values: Tensor, good: Tensor) -> tuple[Tensor, Tensor]:
-    """Cutouts as they would be with other pixels; what lies outside is masked."""
-    zoom = random.uniform(*ZOOM, len(values)).astype(np.float32)
-    stretch = STRETCH ** random.uniform(-1.0, 1.0, len(values)).astype(np.float32)
-    move = torch.zeros(len(values), 2, 3, device=values.device)
-    move[:, 0, 0], move[:, 1, 1] = (torch.from_numpy(each) for each in (zoom * stretch, zoom / stretch))
-    grid = torch.nn.functional.affine_grid(move, list(values.shape), align_corners=True)
-    both = torch.cat([values, good.float()], dim=1)
-    moved = torch.nn.functional.grid_sample(both, grid, align_corners=True)
-    return moved[:, :PLANES], moved[:, PLANES:] > 0.99
-
-
-def _spoil(random: np.random.Generator, batch: NDArray[np.float32]) -> None:
-    """Take away at random what may be absent of real candidates, in place."""
-    draw = random.random((3, len(batch)))
-    batch[draw[0] < NO_REFERENCE, 1] = np.nan
-    for i in np.flatnonzero(draw[1] < NO_PLANE):
-        batch[i, random.integers(PLANES)] = np.nan
-    for i in np.flatnonzero(draw[2] < CUT_OFF):
-        lost = int(random.integers(1, MOST_CUT_OFF))
-        side = batch[i] if random.random() < 0.5 else batch[i].swapaxes(1, 2)
-        side[:, :lost] = np.nan
+    while True:
+        # What the next pass takes is known when all of this one was learnt from: nothing is made beyond it.
+        steps = state.passes.steps(state.step, len(planes), options.batch, options.seed)
+        yield from ahead(batch, steps, makers(device.type, options.threads))

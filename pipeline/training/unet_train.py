@@ -226,7 +226,7 @@ def _start(options: TrainOptions, checkpoint: Path, same: str) -> Training:
 
 
 def _resume(state: Training, same: str, path: Path) -> None:
-    said = checkpoints.load(state.network, state.averaged, state.optimiser, same, path)
+    said, _ = checkpoints.load(state.network, state.averaged, state.optimiser, same, path)
     try:
         state.step, state.history = int(said["step"]), json.loads(said["history"])
         device = next(state.network.parameters()).device

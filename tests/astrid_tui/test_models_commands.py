@@ -325,6 +325,18 @@ def test_a_network_that_is_brought_in_becomes_a_version(astrid, tmp_path):
     assert astrid.json("models", "card", "tree", 1)["digest"] == told["digest"]
 
 
+def test_minutes_without_steps_are_spent_whatever_a_step_takes(astrid, tmp_path):
+    pytest.importorskip("torch", reason="training needs the extra 'train'")
+    example_sets.write(blobs(200), tmp_path / "own.npz")
+    astrid("init")
+    words = (*NETWORK, "--examples", tmp_path / "own.npz", "--width", 8, "--minutes")
+    for given, steps in (((0.02,), None), ((5, "--steps", 2), 2)):
+        told = astrid.json(*words, *given)
+        trained = astrid.json("models", "card", "realbogus", told["version"])["description"]["trained"]
+        assert (trained["options"]["steps"], trained["options"]["minutes"]) == (steps, given[0])
+        assert told["state"] == "done"
+
+
 def test_how_a_network_learns_and_what_it_begins_with_can_be_chosen(astrid, tmp_path):
     pytest.importorskip("torch", reason="training needs the extra 'train'")
     example_sets.write(blobs(400), tmp_path / "own.npz")

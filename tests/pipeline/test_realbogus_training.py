@@ -21,7 +21,7 @@ from tests.pipeline.toy_models import blobs
 
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
-from pipeline.training import realbogus_train  # noqa: E402
+from pipeline.training import realbogus_train, varied  # noqa: E402
 from pipeline.training.candidate_models import train_realbogus  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.realbogus_train import TrainOptions  # noqa: E402
@@ -85,6 +85,35 @@ def test_it_learns_of_all_and_is_judged_by_what_is_shown(examples, tmp_path):
     assert epoch["fnr_at_1_percent_fpr"] == fnr_at_fpr(raw, shown.label, 0.01)
 
 
+def test_meanwhile_a_few_tell_how_it_goes_each_looked_at_once(examples, tmp_path, monkeypatch):
+    looks, scores = [], realbogus_train.scores
+
+    def counted(network, some, *, turned=True):
+        looks.append((len(some), turned))
+        return scores(network, some, turned=turned)
+
+    monkeypatch.setattr(realbogus_train, "MEASURED", 50)
+    monkeypatch.setattr(realbogus_train, "scores", counted)
+    assert len(examples) == 160
+    realbogus_train.train(examples, examples, replace(SHORT, steps=3, epoch_steps=1), tmp_path / "kept")
+    assert looks == [(50, False), (50, False), (160, True)]
+
+
+def test_without_a_number_of_steps_the_minutes_end_it_and_the_rate_falls_with_them(
+    examples, tmp_path, monkeypatch
+):
+    clock = iter(range(1000))
+    monkeypatch.setattr(realbogus_train.time, "monotonic", lambda: float(next(clock)))
+    options = replace(SHORT, steps=None, minutes=0.5, epoch_steps=1000)
+    state = realbogus_train.train(examples, examples[:0], options, tmp_path / "kept")
+    assert state.finished
+    assert state.step == 30
+    (group,) = state.optimiser.param_groups
+    fall = 0.5 * (1.0 + np.cos(np.pi * 29 / 30)) * 30 / realbogus_train.WARM_UP
+    left = options.last_rate * 30 / realbogus_train.WARM_UP
+    assert group["lr"] == pytest.approx(options.rate * (left + (1.0 - options.last_rate) * fall))
+
+
 def test_the_same_again_is_the_same_version_however_long_it_took(made, examples, tmp_path):
     assert train_realbogus(examples, SHORT, tmp_path / "m", tmp_path / "k").digest == made[0].digest
 
@@ -102,12 +131,12 @@ def test_zoomed_cutouts_show_stars_of_other_sizes_up_to_so_much_longer_than_wide
     y, x = np.mgrid[-31:32, -31:32].astype(np.float32)
     star = np.exp(-(x**2 + y**2) / (2.0 * 3.0**2))
     values = torch.from_numpy(np.broadcast_to(star, (200, 3, SIDE, SIDE)).copy())
-    seen, good = realbogus_train._zoomed(np.random.default_rng(1), values, torch.ones_like(values) > 0)
+    seen, good = varied.zoomed(np.random.default_rng(1), values, torch.ones_like(values) > 0)
     light = torch.where(good, seen, 0.0).numpy()[:, 0]
     wide, high = (np.sqrt((light * each**2).sum((1, 2)) / light.sum((1, 2))) for each in (x, y))
     size, longer = np.sqrt(wide * high) / 3.0, wide / high
-    most = realbogus_train.STRETCH**2
-    for drawn, low, top in ((1.0 / size, *realbogus_train.ZOOM), (longer, 1.0 / most, most)):
+    most = varied.STRETCH**2
+    for drawn, low, top in ((1.0 / size, *varied.ZOOM), (longer, 1.0 / most, most)):
         assert low - 0.05 < drawn.min() < low + 0.1
         assert top - 0.1 < drawn.max() < top + 0.05
 
