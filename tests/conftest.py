@@ -42,8 +42,6 @@ settings.load_profile("astrid")
 # Else each process of each session would compile all tests and rewrite their assertions: ten seconds.
 sys.dont_write_bytecode = False
 
-gc.set_threshold(10_000, 10, 10)  # tests leave little, and looking for it took a sixth of their time
-
 # Shells begin what runs in the background deaf to these, and what a test ends by them would never end.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
