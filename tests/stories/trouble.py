@@ -12,6 +12,7 @@ from core.frames.observations import register
 from core.frames.outcome import FrameOutcome, QualityFacts, StageRecord
 from core.frames.thumbnail import pack
 from core.operations import runs
+from tests.copies import happened_later, made_once
 from tests.core.frames import candidate, difference_facts, done, frame_facts, reference_facts
 
 STAGES = ("read", "calibrate", "stars", "quality", "psf", "align", "subtract", "detect", "cutouts", "forced")
@@ -21,11 +22,19 @@ QUALITY = QualityFacts(
 )  # fmt: skip
 
 
-def troubled_night(store: Store, *, queued: int = 4) -> list[int]:
-    """Three frames done, two rejected, three quarantined, one running, one waiting, the rest queued.
+def troubled_night(store: Store) -> list[int]:
+    """Three frames done, two rejected, three quarantined, one running, one waiting, four queued.
 
     Returns the ids of all frames, in the order in which they came.
     """
+    made_at, ids = _troubled_night(store)
+    happened_later(store, time.time() - made_at)
+    return ids
+
+
+@made_once
+def _troubled_night(store: Store) -> tuple[float, list[int]]:
+    """The same, with the time at which it was made."""
     now = time.time()
     reference = references.add(store, reference_facts())
     run = runs.start(store, engine="local", workers=2, config_hash="cafe")
@@ -54,7 +63,7 @@ def troubled_night(store: Store, *, queued: int = 4) -> list[int]:
     ids += _frames(store, 10, filter="z")
     other = queue.claim(store, runs.owner(run.id, 0), 300.0)
     commit_frame(store, other, FrameOutcome("waiting", "no reference in z covers it"), attempts=3, retry_s=1)
-    ids += _frames(store, *range(11, 11 + queued))
+    ids += _frames(store, *range(11, 15))
     with store.write() as db:
         db.add(
             WatchedFolder(
@@ -63,7 +72,7 @@ def troubled_night(store: Store, *, queued: int = 4) -> list[int]:
             )
         )  # fmt: skip
         db.get_one(Run, run.id).counts = {"done": 3, "rejected": 2, "quarantined": 3}
-    return ids
+    return now, ids
 
 
 def stages(start: float, last: str = "forced", outcome: str = "done", reason: str | None = None):
