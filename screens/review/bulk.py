@@ -156,7 +156,7 @@ async def _decide_all(
     if desk is None or reading is None:
         return
     revealed = await asyncio.to_thread(desk.decide_together, list(chosen.values()), label, shown)
-    reading.queue.decide(chosen, label)
+    reading.decide(chosen, label)
     for each in chosen:
         reading.forget(each)
         reading.queue.marks.pop(each, None)

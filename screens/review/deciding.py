@@ -114,7 +114,7 @@ class Deciding:
         if entry.is_blind:
             shown[AGAIN] = True
         revealed = await asyncio.to_thread(desk.decide, card.candidate_id, label, shown)
-        reading.queue.decide([entry.object_id], label)
+        reading.decide([entry.object_id], label)
         reading.queue.marks.pop(entry.object_id, None)  # else one verdict on all that are marked overrules it
         reading.forget(entry.object_id)
         self.told(view.decided(label, card.name, len(card.objects), revealed))
@@ -191,8 +191,8 @@ class Deciding:
         entry = reading.queue.go_to(row.object_id, row.candidate_id)
         objects = {row.object_id, *row.objects}
         if row.label is None and not self._screen.filter:
-            reading.queue.put_back(row.objects)
-        reading.queue.decide(objects, row.label)
+            reading.put_back(row.objects)
+        reading.decide(objects, row.label)
         entry.label, entry.is_again = row.label, entry.is_again or row.is_again
         for object_id in objects:
             reading.forget(object_id)

@@ -83,7 +83,7 @@ async def _ask(screen: "ReviewScreen", card: "Card", entry: "Entry", expert: str
     if desk is None or reading is None:
         return
     name, doubt = await asyncio.to_thread(desk.assign, card.object_id, expert)
-    reading.queue.decide([entry.object_id], Label.ASK_EXPERT)
+    reading.decide([entry.object_id], Label.ASK_EXPERT)
     reading.forget(entry.object_id)
     screen.show_place()
     told = (span(name, Tone.STRONG, 40), span(" awaits "), span(expert, Tone.GOOD, 40))

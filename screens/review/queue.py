@@ -199,10 +199,8 @@ class Queue:
         self.total = len(self.entries)
 
     def take_over(self, other: "Queue") -> None:
-        """What was decided in another queue is decided here too; the reader goes on with what is not."""
+        """Count no more what was decided in another queue before it was read; pass over what is decided."""
         here = {entry.object_id for entry in self.entries}
-        for entry in other.entries:
-            self.decide([entry.object_id], entry.label)
         gone = sum(entry.label is not None and entry.object_id not in here for entry in other.entries)
         if not self.is_complete:  # they would have come with pages that are still to be read
             self.total = max(self.total - gone, len(self.entries))

@@ -110,7 +110,8 @@ class Reading:
             self.queue = self.queue.ranked([now] if now else [])
         known = {each.object_id: each for each in (*self._plain.entries, *self.queue.entries)}
         here = {each.object_id for each in self.queue.entries[: self.queue.place + 1]}
-        ahead = [known[key] for key in first if key in known and key not in here and not known[key].label]
+        here |= {key for key, entry in known.items() if entry.label}  # also since the search began
+        ahead = [known[key] for key in first if key in known and key not in here]
         here |= {each.object_id for each in ahead}
         ahead += [known.get(key) or Entry(key, candidate_id=one) for key, one in cards if key not in here]
         self.queue.go_on_with(ahead, most)
@@ -120,6 +121,16 @@ class Reading:
         if self._plain is not None:
             self._plain.take_over(self.queue)
             self.queue, self._plain = self._plain, None
+
+    def decide(self, objects: Collection[int], label: str | None) -> None:
+        """Keep what was decided of some objects, in the queue in its order too."""
+        for queue in self._queues:
+            queue.decide(objects, label)
+
+    def put_back(self, objects: Collection[int]) -> None:
+        """Let what awaits a verdict again be met, in the queue in its order too."""
+        for queue in self._queues:
+            queue.put_back(objects)
 
     async def count(self) -> None:
         """Learn how many pass the filter, and how many have no value in this order.
@@ -203,6 +214,10 @@ class Reading:
         entry.candidate_id = None if card is best else shown
         self._kept[entry.object_id, entry.candidate_id] = card
         return card
+
+    @property
+    def _queues(self) -> tuple[Queue, ...]:
+        return (self.queue,) if self._plain is None else (self.queue, self._plain)
 
     def _card_of(self, entry: Entry | None) -> "Card | None":
         return self._kept.get((entry.object_id, entry.candidate_id)) if entry else None

@@ -57,17 +57,17 @@ class Searches:
         self.asked.append(list(words))
         if self.measured is not None:
             report(*self.measured)
-        assert self._is_free.wait(20)
-        if process._is_stopped:
-            raise SearchStopped("the search was given up")
-        if self.fails:
-            raise SearchFailed(self.fails)
         like, unlike, tag = self.given("like"), self.given("unlike"), self.given("tag")
         with self._store.read() as db:
             waiting = select(SkyObject.id, SkyObject.best_candidate_id).where(
                 SkyObject.review_state.in_(AWAITING)
             )
             best = {key: one for key, one in db.execute(waiting) if str(one) not in {*like, *unlike}}
+        assert self._is_free.wait(20)  # what is written meanwhile it does not know of
+        if process._is_stopped:
+            raise SearchStopped("the search was given up")
+        if self.fails:
+            raise SearchFailed(self.fails)
         found = [key for key in (self.order or sorted(best, reverse=True)) if key in best]
         return {
             "examples": len(like) + len(tag),

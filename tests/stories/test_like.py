@@ -232,6 +232,56 @@ async def test_what_is_taken_back_meanwhile_awaits_a_verdict_when_one_is_back(cr
         assert met(vera)[0] == ids[1]
 
 
+async def test_what_is_taken_back_of_many_awaits_a_verdict_when_one_is_back(crowd, searches, tmp_path):
+    _, url, ids = crowd
+    searches.order = ids[20:25]
+    async with console(url, tmp_path) as vera:
+        await vera.press("space", "space", "B")
+        await vera.typed("dipole")
+        await vera.until(lambda: "dipole for 2 objects" in vera.text)
+        await vera.pilot.press("enter")
+        await vera.settled()
+        await like(vera)
+        assert met(vera) == [ids[2], *ids[20:25]]
+        await vera.press("u", "escape")
+        assert not any(entry.label for entry in vera.screen.queue.entries)
+
+
+async def test_what_is_taken_back_of_another_filter_is_met_when_one_is_back(crowd, searches, tmp_path):
+    _, url, ids = crowd
+    async with console(url, tmp_path) as vera:
+        await vera.press("d", "slash")
+        await vera.typed("snr>0")
+        await vera.settled()
+        await vera.press("escape")
+        await vera.settled()
+        assert met(vera) == ids[1:]
+        await like(vera)
+        await vera.press("u", "escape")
+        assert sorted(met(vera)) == ids
+        assert "1 of 30" in vera.lines[1]
+
+
+async def test_one_verdict_on_all_that_pass_holds_when_one_is_back(crowd, searches, tmp_path):
+    store, url, ids = crowd
+    searches.order = ids[20:25]
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.typed("snr>0")
+        await vera.settled()
+        await vera.ready()
+        await like(vera)
+        await vera.press("B")
+        await vera.typed("dipole")
+        await vera.until(lambda: "type dipole" in vera.text.lower())
+        await vera.typed("dipole")
+        await vera.until(lambda: len(verdicts(store)) == 30)
+        await vera.settled()
+        await vera.press("escape")
+        assert all(entry.label == "dipole" for entry in vera.screen.queue.entries)
+        assert vera.screen.queue.current is None
+
+
 async def test_what_was_decided_of_cards_that_were_not_read_yet_is_counted(tmp_path, monkeypatch):
     store, url = make_store(tmp_path)
     ids = add_night(store, objects=55, epochs=2)  # more than a page
