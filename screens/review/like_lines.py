@@ -69,16 +69,16 @@ def behind_place(like: Likeness) -> Line:
 
 def end_lines(queue: Queue, like: Likeness) -> list[Line]:
     """What was done at the end of what was found, and how to go on."""
+    hint = (
+        span(f" {like.more}", Tone.KEY),
+        span(" looks for more, "),
+        span(like.back, Tone.KEY),
+        span(" goes back to the queue as it was, "),
+        span("k", Tone.KEY),
+        span(" one back."),
+    )
     return [
         (span(f" The end of the {queue.total} that are most like {like.name}.", Tone.STRONG),),
         (span(f" {queue.decided} decided, {queue.undecided} passed over."),),
-        (
-            span(f" {like.more}", Tone.KEY),
-            span(" looks for more, "),
-            span(like.back, Tone.KEY),
-            span(" goes back to the queue as it was, "),
-            span("k", Tone.KEY),
-            span(" one back."),
-        ),
-        behind_place(like) if like.sought else (),
+        behind_place(like) if like.sought else hint,
     ]

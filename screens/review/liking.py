@@ -62,19 +62,24 @@ class Liking:
     @property
     def shown(self) -> Likeness:
         """What the page says of it."""
-        wish, sought, taught = self.wish, self.sought, self.taught
-        is_told = sought is not None and not (sought.is_renewal and self._screen.queue.current)
+        wish, sought, taught = self.wish, self._told, self.taught
         sign = self._screen.host.registry.sign
         return Likeness(
             name=wish.name if wish else "",
             examples=taught.examples if taught else 0,
             others=taught.others if taught else 0,
-            sought=sought.wish.name if sought and is_told else "",
+            sought=sought.wish.name if sought else "",
             done=sought.done if sought else 0,
             total=sought.total if sought else 0,
             back=sign("back"),
             more=sign("like"),
         )
+
+    @property
+    def _told(self) -> Sought | None:
+        """What is looked for before the reader's eyes: not where the order is made anew behind a card."""
+        sought = self.sought
+        return sought if sought and not (sought.is_renewal and self._screen.queue.current) else None
 
     # -- to look for something ---------------------------------------------------------------------
 
@@ -192,8 +197,8 @@ class Liking:
 
     def step_back(self) -> bool:
         """Give up what is looked for, else go back to the order before; whether there was either."""
-        sought = self.sought
-        if sought is not None and not sought.is_renewal:
+        sought = self._told
+        if sought is not None:
             self._give_up()
             self._screen.say(f"the search for more like {sought.wish.name} is given up")
             return True

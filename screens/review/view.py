@@ -94,7 +94,7 @@ def chips(page: Page, width: int) -> Line:
         if queue.cut is not None:
             left = (*left, span(f", {queue.below} below the cut", Tone.DIM))
         left = (*left, *like_lines.behind_place(page.like))
-        if page.order != "score" and not page.like.name:
+        if page.order != "score" and not page.like.is_told:
             left = (*left, span(f" by {page.order}", Tone.DIM))
         if queue.without:
             left = (*left, span(f", {queue.without} without", Tone.DIM))

@@ -83,6 +83,31 @@ async def test_it_can_be_given_up(crowd, searches, tmp_path):
         assert not vera.screen.reading.is_ranked
 
 
+async def test_what_is_looked_for_at_the_end_is_given_up_before_one_goes_back(
+    crowd, searches, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("screens.review.liking.LOOKS", 5)
+    _, url, _ = crowd
+    async with console(url, tmp_path) as vera:
+        await vera.press("O")
+        await vera.ready()
+        await begun(vera, searches)
+        assert "brightness" not in vera.lines[1]
+        await ended(vera, searches)
+        searches.hold()
+        await vera.press(*"jjjjj")
+        await begun(vera, searches, count=2)
+        assert "The end of the 5" in vera.text
+        assert "esc gives up" in vera.text
+        assert "goes back" not in vera.text
+        await vera.pilot.press("escape")
+        await ended(vera, searches)
+        assert "The end of the 5" in vera.text
+        assert "esc goes back to the queue as it was" in vera.text
+        await vera.press("escape")
+        assert "1 of 20 by brightness" in vera.lines[1]
+
+
 async def test_another_search_takes_over(crowd, searches, tmp_path):
     store, url, ids = crowd
     async with console(url, tmp_path) as vera:
