@@ -117,6 +117,18 @@ def candidates_alike(
     return found
 
 
+def is_given(store: Store, word: str) -> bool:
+    """Whether any candidate bears a tag, or was judged by that word, and has cutouts.
+
+    Raises
+    ------
+    FilterError
+        It is none.
+    """
+    with store.read() as db:
+        return any(_named(db, word))
+
+
 def packed_cutouts(store: Store, candidates: Collection[int]) -> dict[int, bytes]:
     """The cutouts of some candidates, as `core.review.cutouts.pack` made them, of those that have any."""
     found: dict[int, bytes] = {}

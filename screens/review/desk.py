@@ -13,6 +13,7 @@ from core.frames.frame_detail import Header, NoSuchFrame, read_frame, read_heade
 from core.objects import reference_light
 from core.review import (
     agreement,
+    alike,
     card_stamp,
     card_terms,
     cards,
@@ -259,6 +260,10 @@ class Desk:
     def newest_row(self) -> int:
         """The number of the newest verdict or note of all: what follows it is said later."""
         return learnt.newest_row(self._store)
+
+    def is_given(self, word: str) -> bool:
+        """Whether anything bears a tag, or was judged by that word."""
+        return alike.is_given(self._store, word)
 
     def taught(self, examples: Sequence[int], since: int, word: str | None) -> learnt.Learnt:
         """What this sitting taught since of what is like some candidates, or bears a word."""

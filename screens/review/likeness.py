@@ -71,6 +71,8 @@ def search(
     """
     from core.operations.search_process import SearchFailed
 
+    if wish.word is not None and not desk.is_given(wish.word):  # else all would be measured for nothing
+        raise SearchFailed(f"nothing is tagged or was judged {wish.name}")
     if wish.since is None:
         wish = replace(wish, since=desk.newest_row())
     shown = desk.candidates_shown(dict(wish.marked)) if wish.marked else {}
@@ -90,5 +92,5 @@ def search(
     best = desk.candidates_shown(dict.fromkeys(found))  # what counts no longer is left out
     cards = tuple((key, None if one == best[key] else one) for key, one in found.items() if key in best)
     if not told["examples"]:
-        raise SearchFailed(f"nothing is tagged or was judged {wish.name}")
+        raise SearchFailed("no example has images that can be compared")
     return wish, Found(cards, told["examples"], told["others"])

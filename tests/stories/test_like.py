@@ -372,12 +372,14 @@ async def test_words_that_are_none_are_refused(crowd, searches, tmp_path, typed,
         assert searches.asked == []
 
 
-async def test_a_word_that_nobody_gave_finds_nothing_and_all_stays(crowd, tmp_path):
+async def test_a_word_that_nobody_gave_is_not_looked_for_and_all_stays(crowd, searches, tmp_path):
     _, url, ids = crowd
     async with console(url, tmp_path) as vera:
         await vera.press("j", "colon")
         await vera.type("like ghost")
+        await vera.settled()
         assert "like ghost: nothing is tagged or was judged ghost" in vera.text
+        assert searches.asked == []
         assert met(vera) == ids[1:]
         assert "2 of 30" in vera.lines[1]
 
