@@ -67,12 +67,12 @@ def _order(screen: "ReviewScreen", words: Words) -> None:
 def _minutes(screen: "ReviewScreen", words: Words) -> None:
     minutes, desk, choosing = minutes_of(words), _desk(screen), screen.choosing
     wish = choosing.wish = object()
-    if minutes is None:
-        choosing.cut(None)
-        return
     if screen.reading is not None and screen.reading.is_ranked:
         back = screen.host.registry.sign("back")
         screen.refuse(f"minutes cuts the queue in its own order: {back} leads back to that first")
+        return
+    if minutes is None:
+        choosing.cut(None)
         return
     queue, filters, order, passed = screen.queue, screen.filter, choosing.order, screen.queue.passed
 

@@ -394,10 +394,11 @@ async def test_where_nothing_else_awaits_a_verdict_it_is_said(crowd, searches, t
         assert not vera.screen.reading.is_ranked
 
 
-async def test_a_time_does_not_cut_an_order_that_is_made_anew(crowd, searches, tmp_path):
+@pytest.mark.parametrize("time", ["5", "off"])
+async def test_a_time_does_not_cut_an_order_that_is_made_anew(crowd, searches, tmp_path, time):
     _, url, _ = crowd
     async with console(url, tmp_path) as vera:
         await like(vera)
         await vera.press("colon")
-        await vera.type("minutes 5")
+        await vera.type(f"minutes {time}")
         assert "minutes cuts the queue in its own order: esc leads back to that first" in vera.text
