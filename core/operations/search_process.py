@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -143,6 +144,6 @@ def _why(code: int, found: dict[str, Any] | None, said: IO[str]) -> str:
     if found is not None and isinstance(told := found.get("error"), str):
         return safe_text(told, 300)
     said.seek(0)
-    lines = [line.strip() for line in said.read(100_000).splitlines() if line.strip()]
-    last = f": {safe_text(lines[-1], 200)}" if lines else ""
+    lines = deque(filter(None, map(str.strip, said)), maxlen=1)  # however much was said before it
+    last = f": {safe_text(lines[0], 200)}" if lines else ""
     return f"the search ended with code {code}{last}" if code >= 0 else f"the search was killed{last}"

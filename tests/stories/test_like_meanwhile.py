@@ -10,7 +10,6 @@ from time import monotonic
 import pytest
 
 from core.database.tables import SkyObject
-from core.operations.search_process import SearchProcess
 from screens.action import Where
 from screens.frame.host import Target
 from screens.widgets.sheet import Sheet
@@ -385,11 +384,3 @@ async def test_the_process_ends_with_what_it_is_for(crowd, tmp_path, way):
         while children() and monotonic() < until:
             await asyncio.sleep(0.02)
         assert children() == []
-
-
-def test_a_search_that_was_given_up_before_it_began_does_not_begin():
-    process = SearchProcess(None)
-    process.stop()
-    with pytest.raises(Exception, match="given up"):
-        process.run([], lambda *_: None)
-    assert children() == []
