@@ -23,6 +23,7 @@ from core.vocabulary import Label
 BATCH = 2000
 MOST_NAMED = 2000  # of one tag or label, and beside the queue of all that is judged, the newest
 STAMP = 8  # bytes
+NO_TAG = "none"  # as filters have it
 _LABELS = {label.value for label in Label}
 _COLUMNS = (
     col(Candidate.id), col(Candidate.sky_object_id), col(SkyObject.name), col(Candidate.source),
@@ -87,7 +88,7 @@ def candidates_alike(
     Raises
     ------
     SearchError
-        One of the examples does not exist, or has no cutouts.
+        One of the examples does not exist, or has no cutouts; or the tag is `NO_TAG`.
     FilterError
     """
     with store.read() as db:
@@ -122,8 +123,8 @@ def is_given(store: Store, word: str) -> bool:
 
     Raises
     ------
-    FilterError
-        It is none.
+    SearchError, FilterError
+        It can be neither.
     """
     with store.read() as db:
         return any(_named(db, word))
@@ -155,6 +156,8 @@ def current(*columns: Any) -> Any:
 def _named(db: Session, word: str) -> tuple[set[int], set[int]]:
     """Candidates whose objects bear a tag, and those that were judged by that word."""
     bare = word.removeprefix("#")
+    if bare.lower() == NO_TAG:
+        raise SearchError(f"'{NO_TAG}' is no kind to look for: filters mean by it what bears no tag")
     kinds = [f"tag:{bare}", *([f"verdict:{bare.lower()}"] if bare.lower() in _LABELS else [])]
     found = [set(_newest(db, kind)) for kind in kinds]
     return found[0], set().union(*found[1:])

@@ -60,6 +60,13 @@ def test_a_word_that_is_a_verdict_names_what_was_judged_so_too(store):
     }  # fmt: skip
 
 
+def test_what_bears_no_tag_is_no_kind(store):
+    add(store, odd=False, seed=0)
+    for word in ("none", "#None"):
+        with pytest.raises(SearchError, match="no kind to look for"):
+            words(store, tag=word)
+
+
 def test_of_the_queue_only_what_awaits_is_compared_by_the_candidate_that_its_card_shows(store):
     best, judged, asked = (add(store, odd=False, seed=n) for n in range(3))
     with store.write() as db:
