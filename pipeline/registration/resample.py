@@ -149,7 +149,9 @@ def resample(frame: Frame, to_frame: PixelMap, wcs: WCS | None, fwhm: float) -> 
     background = _smooth_map(frame.background, to_frame) * areas
     variance, mask = _between_four(frame.variance, frame.mask, to_frame)
     if fwhm < COARSE_FWHM:
-        variance = np.maximum(_interpolate(frame.variance, to_frame, 5), LEAST_OF_LINE * variance)
+        # A spline would ring around what is masked, such as the trail of a saturated star.
+        sharp = _interpolate(inpaint(frame.variance, frame.mask != 0), to_frame, 5)
+        variance = np.where(mask == 0, np.maximum(sharp, LEAST_OF_LINE * variance), variance)
     variance *= areas
     signal[(mask & MaskPlane.EDGE) != 0] = 0.0
     return replace(

@@ -52,6 +52,19 @@ def test_a_sharp_star_keeps_its_noise_in_its_core_and_none_is_negative():
     assert moved.variance.min() > 100.0
 
 
+def test_beside_the_trail_of_a_saturated_star_noise_is_that_of_the_sky():
+    frame, _ = star_frame(SHAPE, n_stars=0)
+    trail = np.zeros(SHAPE, bool)
+    trail[60:200, 100:103] = True
+    mask = frame.mask | np.where(trail, MaskPlane.SATURATED, 0).astype(np.uint16)
+    lit = replace(frame, variance=np.where(trail, np.float32(1e5), frame.variance), mask=mask)
+    affine = PixelMap.from_affine(rotation(0, CENTRE, (0.5, 0.5)), SHAPE)
+    with_trail, plain = (resample(each, affine, None, 1.8) for each in (lit, frame))
+    clear = with_trail.mask == 0
+    np.testing.assert_allclose(with_trail.variance[clear], plain.variance[clear], rtol=0.01)
+    assert with_trail.variance[130, 101] > 9e4, "its own noise is in whatever is summed over it"
+
+
 @pytest.mark.parametrize("factor", [0.8, 1.25])
 def test_noise_is_known_where_pixels_differ_in_size(factor):
     frame, _ = star_frame((512, 512), seed=3, n_stars=0)
