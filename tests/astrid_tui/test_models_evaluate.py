@@ -26,9 +26,16 @@ from screens.models.card import card_lines
 from screens.models.reading import read_card
 from tests.astrid_tui.command import Command
 from tests.core.nights import add_nights
+from tests.pipeline.drawn import drawn_once
 from tests.pipeline.example_sets import plain_examples
 
 SHIPS = chosen.shipped_folder("")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fields_drawn_once():
+    with drawn_once("scored_fields"):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from sqlmodel import select
 
+import pipeline.process
 from core.database.store import Store, open_store
 from core.database.tables import (
     Candidate,
@@ -94,6 +97,37 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     return Night(settings.home, frames, facts, prepared)
 
 
+@contextmanager
+def _subtracted_once(kept: dict[object, bytes]) -> Iterator[None]:
+    """Let a frame be aligned and subtracted once, and its copies, which are what is tested, each time."""
+
+    def once(name: str, make: Callable[..., object]) -> Callable[..., object]:
+        def made(first: Any, *given: Any) -> object:
+            frame = getattr(first, "frame", first)
+            key = name, frame.exposure.name, frame.data.tobytes(), frame.mask.tobytes()
+            if key not in kept:
+                kept[key] = pickle.dumps(make(first, *given))
+            return pickle.loads(kept[key])  # nobody changes another's
+
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("align", "subtract"):
+            patch.setattr(pipeline.process, name, once(name, getattr(pipeline.process, name)))
+        yield
+
+
+@pytest.fixture(scope="module")
+def _subtracted() -> dict[object, bytes]:
+    return {}
+
+
+@pytest.fixture
+def subtracted_once(_subtracted: dict[object, bytes]) -> Iterator[None]:
+    with _subtracted_once(_subtracted):
+        yield
+
+
 @pytest.fixture(scope="module")
 def plain(night: Night) -> FrameOutcome:
     return night.process(None)
@@ -113,6 +147,7 @@ def test_the_frame_itself_stays_as_it_is(plain: FrameOutcome, tried: FrameOutcom
     ]
 
 
+@pytest.mark.usefixtures("subtracted_once")
 def test_models_that_are_damaged_within_a_frame_score_its_copy_too_and_none_of_the_next(
     night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +177,7 @@ def test_models_that_are_damaged_within_a_frame_score_its_copy_too_and_none_of_t
     assert after.injected != whole.injected
 
 
+@pytest.mark.usefixtures("subtracted_once")
 def test_the_same_frame_gets_the_same_sources_and_another_frame_others(
     night: Night, tried: FrameOutcome
 ) -> None:
@@ -150,6 +186,7 @@ def test_the_same_frame_gets_the_same_sources_and_another_frame_others(
     assert {each.x for each in other.injected}.isdisjoint({each.x for each in tried.injected})
 
 
+@pytest.mark.usefixtures("subtracted_once")
 def test_none_are_drawn_where_none_are_asked_for(night: Night, plain: FrameOutcome) -> None:
     for outcome in (night.process(FRESH, share=0.0), night.process(replace(FRESH, is_fresh=False))):
         assert outcome.injected == ()
@@ -157,9 +194,10 @@ def test_none_are_drawn_where_none_are_asked_for(night: Night, plain: FrameOutco
 
 
 @pytest.fixture(scope="module")
-def several(night: Night) -> list[FrameOutcome]:
+def several(night: Night, _subtracted: dict[object, bytes]) -> list[FrameOutcome]:
     """One frame, tried as if it were several."""
-    return [night.process(replace(FRESH, content=str(number)), 0.3) for number in range(4)]
+    with _subtracted_once(_subtracted):
+        return [night.process(replace(FRESH, content=str(number)), 0.3) for number in range(4)]
 
 
 def test_they_are_found_as_bright_as_they_were_drawn(several: list[FrameOutcome]) -> None:
@@ -207,6 +245,7 @@ def test_they_are_the_share_of_the_cards_that_is_asked_for(several: list[FrameOu
     assert max(shown) <= np.ceil(expected)
 
 
+@pytest.mark.usefixtures("subtracted_once")
 def test_what_is_known_appears_on_its_day_fades_and_ends_with_its_reveal(
     night: Night, tried: FrameOutcome
 ) -> None:
@@ -234,6 +273,7 @@ def test_what_is_known_appears_on_its_day_fades_and_ends_with_its_reveal(
     assert each.candidate.flux == pytest.approx(bright, rel=0.1)
 
 
+@pytest.mark.usefixtures("subtracted_once")
 def test_a_copy_that_cannot_be_searched_costs_nothing_but_itself(
     night: Night, plain: FrameOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

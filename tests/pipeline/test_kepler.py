@@ -299,7 +299,11 @@ def test_the_few_bodies_that_are_propagated_are_all_that_matter(
     """Each body is found where the propagation of all of them has it, at any time of the day."""
     bodies, rows = crowd
     for mjd in (60230.02, 60230.5, 60230.98):
-        places = seen(Orbits.of(rows), mjd, None)
+        # What the planets add is 0.3 degrees at most: all others are far from there, and from the Earth.
+        alone = seen(Orbits.of(rows), mjd, None, perturbed=False)
+        is_near = separation_deg(alone.ra, alone.dec, 40.0, 16.0) < 5.0
+        near = np.flatnonzero(is_near | (alone.distance < np.sort(alone.distance)[20]))
+        places = seen(Orbits.of(rows[near]), mjd, None)
         chosen = np.flatnonzero(separation_deg(places.ra, places.dec, 40.0, 16.0) < 3.0)
         fastest = np.argsort(places.distance)[:5]  # as near as some ten thousandths of an au
         assert len(chosen) > 2
@@ -308,8 +312,8 @@ def test_the_few_bodies_that_are_propagated_are_all_that_matter(
             assert [answer and answer["distance_arcsec"] for answer in answers] == pytest.approx(
                 [0.0] * len(some), abs=0.01
             )
-            assert {answer["name"] for answer in answers} <= {str(i) for i in some} | set(
-                rows["name"][chosen].astype(str)
+            assert {answer["name"] for answer in answers} <= {str(i) for i in near[some]} | set(
+                rows["name"][near[chosen]].astype(str)
             )
 
 

@@ -12,10 +12,13 @@ import pytest
 from astropy.io import fits
 from typer.testing import CliRunner
 
+import pipeline.engines.worker
 from astrid_tui.cli.app import app
 from core.errors import AstridError
 from pipeline.simulate import simulate_night, simulate_pair
 from tests.forks import Program
+from tests.pipeline.measured import measured_once
+from tests.pipeline.processed import processed_once
 
 
 class Shell:
@@ -59,6 +62,14 @@ class Shell:
 
     def json(self, *words: object, code: int = 0):
         return json.loads(self(*words, "--json", code=code))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _found_once():
+    """What is in a frame is found once, and anew by programs alone."""
+    with measured_once(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline.engines.worker, "process", processed_once({}))
+        yield
 
 
 @pytest.fixture(scope="module")

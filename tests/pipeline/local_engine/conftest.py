@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pipeline.engines.local
+import pipeline.engines.worker
 from core.database.store import Store
 from core.frames import references
 from core.frames.observations import register
@@ -14,6 +15,7 @@ from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
 from tests.forks import FORKS, begin
 from tests.pipeline.local_engine.night import FRAMES, Night
+from tests.pipeline.processed import Kept, processed_once
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +44,14 @@ def on_sqlite(night: Night, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
     register(sqlite_store, night.frames)
     references.add(sqlite_store, night.reference)
     return night.settings(f"sqlite:///{sqlite_store.url}"), sqlite_store
+
+
+@pytest.fixture(scope="session")
+def _processed() -> Kept:
+    return {}
+
+
+@pytest.fixture
+def known_outcomes(_processed: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each frame be processed once for all tests that ask for this."""
+    monkeypatch.setattr(pipeline.engines.worker, "process", processed_once(_processed))

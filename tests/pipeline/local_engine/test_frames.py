@@ -39,6 +39,7 @@ from tests.chaos.processes import eventually
 from tests.pipeline.local_engine.night import FRAMES, Night, last_run, nothing, rows, states
 
 
+@pytest.mark.usefixtures("known_outcomes")
 def test_what_is_queued_is_done(settings: Settings, store: Store) -> None:
     seen: list[FrameEvent] = []
     summary = run(settings, on_event=seen.append)
@@ -71,6 +72,7 @@ def linked(monkeypatch: pytest.MonkeyPatch, fail: Callable[[], None] = lambda: N
     return told
 
 
+@pytest.mark.usefixtures("known_outcomes")
 def test_the_next_run_looks_for_the_tracklets_of_a_run_that_was_killed(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +90,7 @@ def test_the_next_run_looks_for_the_tracklets_of_a_run_that_was_killed(
     assert told == [with_candidates, every, set()]
 
 
+@pytest.mark.usefixtures("known_outcomes")
 def test_a_server_that_is_away_as_a_run_ends_loses_no_tracklets(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +144,7 @@ def test_a_limit_is_kept(settings: Settings, store: Store, monkeypatch: pytest.M
     assert run(settings, limit=0).counts == {}
 
 
+@pytest.mark.usefixtures("known_outcomes")
 def test_frames_without_a_reference_wait_for_one(night: Night, store: Store, store_url: str) -> None:
     register(store, night.frames[:1])
     summary = run(night.settings(store_url))
@@ -354,6 +358,7 @@ def test_a_run_needs_a_store(night: Night, tmp_path: Path) -> None:
         run(night.settings(f"sqlite:///{tmp_path / 'none.db'}"))
 
 
+@pytest.mark.usefixtures("known_outcomes")
 def test_a_file_that_was_written_over_is_not_taken_for_what_it_was(
     night: Night, sqlite_store: Store, tmp_path: Path
 ) -> None:
@@ -385,6 +390,7 @@ def test_a_frame_that_went_by_another_reading_of_its_header_tells_so(
     assert run(settings, limit=1).frames[0].reason is None
 
 
+@pytest.mark.usefixtures("known_outcomes")
 def test_a_damaged_file_that_is_whole_now_is_done_when_it_is_retried(
     night: Night, sqlite_store: Store, tmp_path: Path
 ) -> None:
