@@ -93,7 +93,7 @@ def realbogus(
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=1e-6, max=1.0, help="Of learning, at the beginning; default .003."),
+        typer.Option(min=1e-6, max=1.0, help="Of learning, at the beginning; default .001."),
     ] = None,
     last_rate: Annotated[
         float | None,

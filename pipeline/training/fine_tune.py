@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 
 FEW = 500  # objects of the rarer class below which only the last layer learns
 LEAST_TO_CALIBRATE = 100  # examples of each class; with fewer the calibration that was there is kept
-RATES = {"head": 3e-3, "all": 3e-4}  # what a training from chance begins with, and a tenth of it
+RATES = {"head": 3e-3, "all": 3e-4}  # the last layer alone learns fast, all of it is to keep what it knows
 EPOCHS = 10
 LEAST_STEPS = 100
 BATCH = 64

@@ -72,7 +72,7 @@ class TrainOptions:
     minutes: float | None = None
     width: int = 16
     batch: int = 128
-    rate: float = 3e-3
+    rate: float = 1e-3
     weight_decay: float = 1e-3
     last_rate: float = 0.01
     average: float = 0.995
