@@ -140,6 +140,16 @@ def labels_of(state: ReviewState) -> tuple[Label, ...]:
     return tuple(label for label, facts in LABELS.items() if facts.review_state == state)
 
 
+def verdicts_told() -> str:
+    """All verdicts, as a sentence lists them, and which of them say real or bogus."""
+    sides = {state: labels_of(state) for state in (ReviewState.REAL, ReviewState.BOGUS)}
+    others = [label for label, facts in LABELS.items() if facts.review_state not in sides]
+    return "; ".join(
+        f"{', '.join(labels)} ({side})"
+        for labels, side in [*((labels, side.value) for side, labels in sides.items()), (others, "neither")]
+    )
+
+
 # Of what a stage dropped: too bright to be measured, and new; hardly anything of a night is of more interest.
 NEW_SATURATED = "saturated, and faint in the reference"
 # Among a candidate's features, before a cut that would hold were it less significant, or before this.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from astrid_tui.cli.completion import candidate_numbers
+from astrid_tui.cli.completion import candidate_numbers, verdict_words
 from astrid_tui.cli.invocation import (
     JsonOption,
     person_of,
@@ -18,7 +18,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
-from core.vocabulary import LABELS, ExitCode, Label
+from core.vocabulary import LABELS, ExitCode, Label, verdicts_told
 
 if TYPE_CHECKING:
     from core.review.label_import import Row
@@ -55,6 +55,13 @@ YesOption = Annotated[
 ]
 
 
+def _verdict(word: str) -> Label:
+    try:
+        return Label(word)
+    except ValueError:
+        raise typer.BadParameter(f"'{word}' is no verdict: {verdicts_told()}") from None
+
+
 def label(
     context: typer.Context,
     candidate: Annotated[
@@ -67,7 +74,13 @@ def label(
         ),
     ] = None,
     verdict: Annotated[
-        Label | None, typer.Argument(metavar="VERDICT", help="What it is.", show_choices=True)
+        Label | None,
+        typer.Argument(
+            metavar="VERDICT",
+            parser=_verdict,
+            autocompletion=verdict_words,
+            help=f"What it is: {verdicts_told()}.",
+        ),
     ] = None,
     note: Annotated[
         str | None, typer.Option(help="A remark kept with the verdict; its #words are tags.")
@@ -260,7 +273,7 @@ def _meanings(words: list[str] | None) -> dict[str, Label]:
         if not word.strip() or plain_word(verdict) not in set(Label):
             raise typer.BadParameter(
                 f"'{each}' is no word with what it stands for, such as bogus=artefact; verdicts are"
-                f" {', '.join(Label)}",
+                f" {verdicts_told()}",
                 param_hint="--map",
             )
         found[plain_word(word)] = Label(plain_word(verdict))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from core.errors import AstridError
+from core.vocabulary import LABELS
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -56,6 +57,11 @@ def candidate_numbers(ctx: typer.Context, incomplete: str) -> Words:
     from core.objects.beginnings import candidates_beginning
 
     return _found(ctx, incomplete, candidates_beginning)
+
+
+def verdict_words(incomplete: str) -> Words:
+    """Verdicts, with what they mean."""
+    return [(label.value, facts.meaning) for label, facts in LABELS.items() if label.startswith(incomplete)]
 
 
 def file_or_candidate(ctx: typer.Context, incomplete: str) -> Words:

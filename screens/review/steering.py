@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.text import counted, safe_text
-from core.vocabulary import LABELS, Label
+from core.vocabulary import LABELS, Label, verdicts_told
 from screens.frame.commands import CommandRefused, Words
 from screens.lines import Line, Tone, span
 
@@ -67,7 +67,7 @@ def label_of(text: str) -> Label:
     for label, facts in LABELS.items():
         if typed.lower() == label.value or typed == facts.key:
             return label
-    raise CommandRefused(f"'{safe_text(typed, 40)}' is no verdict: {', '.join(LABELS)}")
+    raise CommandRefused(f"'{safe_text(typed, 40)}' is no verdict: {verdicts_told()}")
 
 
 def minutes_of(words: Words) -> float | None:

@@ -22,6 +22,7 @@ from core.objects.beginnings import MOST, names_beginning, objects_beginning
 from core.objects.detail import read_object
 from core.objects.own_names import with_blanks, without_blanks
 from core.operations.processes import mark_of
+from core.vocabulary import LABELS
 from tests.astrid_tui.command import Command
 from tests.builders import add_night
 
@@ -98,6 +99,13 @@ def test_names_are_offered_newest_first_and_as_one_word(offered, sqlite_store) -
 def test_models_are_offered_by_their_names(offered) -> None:
     assert offered("models", "card", "r") == ["realbogus"]
     assert offered("models", "promote", "") == list(NAMES)
+
+
+def test_verdicts_are_offered_with_what_they_mean(offered) -> None:
+    assert offered("candidates", "label", "3", "") == [each.value for each in LABELS]
+    assert offered("candidates", "label", "3", "di", shell="fish") == [
+        "dipole\ta dipole of misaligned images"
+    ]
 
 
 def test_versions_of_the_network_are_offered_to_train_from(offered, sqlite_store) -> None:

@@ -269,8 +269,12 @@ def test_frames_of_two_filters_are_subtracted_with_a_warning(astrid: Command, tm
 
 
 def test_a_verdict_that_there_is_not_is_told_with_those_that_there_are(astrid: Command, store: Store) -> None:
-    astrid("candidates", "label", 1, "nope", code=2)
-    assert "Invalid value for 'VERDICT': 'nope' is not one of 'real'" in astrid.said
+    astrid("candidates", "label", 1, "bogus", code=2)
+    assert (
+        "Invalid value for 'VERDICT': 'bogus' is no verdict: real, supernova, variable, nuclear, moving (real);"
+        " artefact, dipole, cosmic-ray, trail, poor-subtraction (bogus); indeterminate, snooze, ask-expert"
+        " (neither)" in astrid.said
+    )
 
 
 def test_a_group_that_is_given_no_command_says_which_it_has_in_lines(astrid: Command) -> None:
