@@ -85,7 +85,10 @@ def tracklets(
     context: typer.Context,
     night: Annotated[
         str | None,
-        typer.Option(help="Nights with frames on this day of UTC, such as 2026-11-25; default: the newest."),
+        typer.Option(
+            help="Nights with frames or alerts on this day of UTC, such as 2026-11-25; default: the newest "
+            "of your frames, or of alerts where there are no frames."
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All nights there are.")] = False,
     kept_only: Annotated[

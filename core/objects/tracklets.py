@@ -125,9 +125,12 @@ def times_of(store: Store, observation_ids: Collection[int]) -> list[float]:
 
 
 def newest_night(store: Store) -> NightSpan | None:
-    """The night of the newest candidate."""
+    """The night of the newest candidate of a frame; where no frame has any, of the newest alert."""
+    newest = select(func.max(col(Candidate.mjd))).where(col(Candidate.is_current).is_(True))
     with store.read() as session:
-        mjd = session.scalar(select(func.max(col(Candidate.mjd))).where(col(Candidate.is_current).is_(True)))
+        mjd = session.scalar(newest.where(col(Candidate.observation_id).is_not(None)))
+        if mjd is None:
+            mjd = session.scalar(newest)
     if mjd is None:
         return None
     found = nights(store, mjd, mjd)

@@ -271,9 +271,9 @@ def test_frames_of_two_filters_are_subtracted_with_a_warning(astrid: Command, tm
 def test_a_verdict_that_there_is_not_is_told_with_those_that_there_are(astrid: Command, store: Store) -> None:
     astrid("candidates", "label", 1, "bogus", code=2)
     assert (
-        "Invalid value for 'VERDICT': 'bogus' is no verdict: real, supernova, variable, nuclear, moving (real);"
-        " artefact, dipole, cosmic-ray, trail, poor-subtraction (bogus); indeterminate, snooze, ask-expert"
-        " (neither)" in astrid.said
+        "Invalid value for 'VERDICT': 'bogus' is no verdict: real, supernova, variable, nuclear, moving"
+        " (real); artefact, dipole, cosmic-ray, trail, poor-subtraction (bogus); indeterminate, snooze,"
+        " ask-expert (neither)" in astrid.said
     )
 
 

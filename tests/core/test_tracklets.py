@@ -11,6 +11,7 @@ from core.database.tables import Candidate, SkyObject, SurveyFlux, Tracklet
 from core.frames.forced import objects_of
 from core.objects.tracklets import (
     FoundTracklet,
+    NightSpan,
     movable,
     newest_night,
     nights,
@@ -20,10 +21,12 @@ from core.objects.tracklets import (
     write_tracklets,
 )
 from core.settings import Settings
+from core.surveys.register import register_alerts
 from core.vocabulary import FluxKind
 from pipeline.engines.tracklets import link_frames, link_night
 from tests.copies import made_once
 from tests.core.frames import add_frames, add_reference, candidate, done, process
+from tests.core.test_alerts import alert
 
 SETTINGS = Settings()
 NIGHT = 60001.0
@@ -98,6 +101,17 @@ def test_of_frames_of_two_nights_those_between_are_left_alone(store: Store) -> N
         frames = {session.get_one(Candidate, key).observation_id for key in firsts[::2]}
     link_frames(store, SETTINGS, frames)
     assert [len(tracklets_of_night(store, night)) for night in nights(store)] == [1, 0, 1]
+
+
+def test_the_newest_night_is_of_frames_where_there_are_any(store: Store) -> None:
+    one_mover(store)
+    register_alerts(store, [alert(1, mjd=NIGHT + 30.2)])
+    assert newest_night(store) == NightSpan(NIGHT, NIGHT + 3 / 48.0)
+
+
+def test_the_newest_night_of_alerts_is_taken_where_there_are_no_frames(store: Store) -> None:
+    register_alerts(store, [alert(1, mjd=NIGHT + 30.2), alert(2, mjd=NIGHT)])
+    assert newest_night(store) == NightSpan(NIGHT + 30.2, NIGHT + 30.2)
 
 
 def test_who_was_slower_does_not_undo_what_was_found_of_more_frames(
