@@ -6,6 +6,7 @@ settings proper are read in a thread later, and judged there; what cannot be rea
 
 import os
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,11 @@ def read_early(settings_path: Path | None, terminal: Terminal) -> Early:
 
 def _home(table: dict[str, Any]) -> Path:
     home = os.environ.get("ASTRID_HOME") or table.get("home")
-    return Path(home) if isinstance(home, str) and home else Path(platformdirs.user_data_dir("astrid"))
+    if not isinstance(home, str) or not home:
+        return Path(platformdirs.user_data_dir("astrid"))
+    with suppress(RuntimeError):  # no such user: the settings say so
+        return Path(home).expanduser()
+    return Path(home)
 
 
 def _reviewer(table: dict[str, Any]) -> str:

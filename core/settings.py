@@ -114,10 +114,13 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _of_the_user(cls, home: Path) -> Path:
-        """``~`` is the user's own folder, as a shell has it."""
+        """``~`` is the user's own folder, as a shell has it; else it begins where the command was given.
+
+        Whole, since workers and other processes may stand elsewhere.
+        """
         try:
             usable(str(home))
-            return home.expanduser()
+            return home.expanduser().absolute()
         except RuntimeError as error:
             raise ValueError(f"there is no such user's folder: {home}") from error
 

@@ -50,6 +50,15 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
     assert (early.mouse, early.theme) == (False, "dome")
 
 
+def test_a_home_within_that_of_the_user_is_found_too(tmp_path, monkeypatch):
+    path = settings(tmp_path, 'home = "~/night"\n[review]\nreviewer = "vera"\n')
+    monkeypatch.delenv("ASTRID_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "night").mkdir()
+    Memory("review", "dome").write(tmp_path / "night", "vera")
+    assert read_early(path, HERE).theme == "dome"
+
+
 def test_the_first_frame_is_in_the_theme_of_the_last_console(tmp_path, monkeypatch):
     path = settings(tmp_path, '[review]\ntheme = "light"\nreviewer = "vera"\n')
     assert read_early(path, HERE).theme == "light"

@@ -64,6 +64,13 @@ def test_a_tilde_is_the_user_s_own_folder(monkeypatch, tmp_path):
         load()
 
 
+def test_a_home_that_begins_where_one_stands_stays_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASTRID_HOME", "night")
+    home = load().home
+    monkeypatch.chdir("/")
+    assert home == tmp_path / "night"
+
+
 def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
     (tmp_path / "config.toml").write_text("[detect]\nthreshold = 6.0\nmax_candidates = 10\n")
     monkeypatch.setenv("ASTRID_DETECT__THRESHOLD", "7.5")
