@@ -58,19 +58,27 @@ def init(context: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command()
 def upgrade(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Bring the store to this program's version; nothing is lost. `astrid db backup` copies it before."""
+    """Bring the store to this program's version; nothing is lost. `astrid db backup` copies it before.
+
+    Its tables are compared afterwards with what this program expects, and what differs is told.
+    """
+    from core.database.migrations import check as run_check
     from core.database.migrations import upgrade as run_upgrade
 
     must_write(context)
-    before, after = run_upgrade(settings_of(context).store_url)
+    url = settings_of(context).store_url
+    before, after = run_upgrade(url)
+    problems = run_check(url)
     if as_json:
-        print_json({"before": before, "after": after})
+        print_json({"before": before, "after": after, "problems": problems})
     elif before == after:
-        print_text("The store is up to date.")
+        print_text(f"The store is of version {after} already." if problems else "The store is up to date.")
     elif before is None:
         print_text(f"The store was made, of version {after}.")
     else:
         print_text(f"The store went from {before} to {after}.")
+    for problem in problems:
+        remark(problem)
 
 
 @app.command()

@@ -115,9 +115,20 @@ def test_an_older_store_is_copied_and_comes_back(astrid: Command, sqlite_store: 
     said = astrid("db", "restore", tmp_path / "copy.db", "--force")
     assert "run `astrid db upgrade`" in said
     assert re.search(r"that was there is .*astrid-until-\d+T\d+Z\.db now", said)
-    assert astrid.json("db", "upgrade") == {"before": "0011", "after": HEAD}
+    assert astrid.json("db", "upgrade") == {"before": "0011", "after": HEAD, "problems": []}
     assert astrid("db", "upgrade") == "The store is up to date.\n"
     assert [each["id"] for each in astrid.json("candidates", "list")] == [candidate]
+
+
+def test_a_store_that_was_changed_by_hand_is_not_called_up_to_date(
+    astrid: Command, sqlite_store: Store
+) -> None:
+    with sqlite_store.write() as db:
+        db.execute(text("DROP INDEX ix_candidate_cone"))
+    assert astrid("db", "upgrade") == f"The store is of version {HEAD} already.\n"
+    assert "the table candidate has no index ix_candidate_cone" in astrid.said
+    problems = ["the table candidate has no index ix_candidate_cone"]
+    assert astrid.json("db", "upgrade") == {"before": HEAD, "after": HEAD, "problems": problems}
 
 
 def test_a_store_is_restored_where_there_is_none(
