@@ -38,6 +38,7 @@ from core.settings_sections import (
     QualitySettings,
     QueueSettings,
     ReviewSettings,
+    RunSettings,
     SiteSettings,
     StoreSettings,
     SubtractSettings,
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("astrid")))
     store: StoreSettings = StoreSettings()
     queue: QueueSettings = QueueSettings()
+    run: RunSettings = RunSettings()
     camera: CameraSettings = CameraSettings()
     site: SiteSettings = SiteSettings()
     calibrate: CalibrateSettings = CalibrateSettings()

@@ -54,6 +54,12 @@ class QueueSettings(Section):
     store_wait_s: float = Field(300.0, ge=0)  # for a server that is away, before a run gives up
 
 
+class RunSettings(Section):
+    """What a run may take of its machine."""
+
+    threads: int = Field(0, ge=0)  # of one frame; 0: the cores it may use, divided by the workers
+
+
 Keyword = Annotated[str, AfterValidator(_keyword)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from pipeline.detection.detect import detect
 from pipeline.detection.joined import with_unet
 from pipeline.detection.new_saturated import apart_from_streaks, new_saturated, remark_on
 from pipeline.detection.rows import with_rows
+from pipeline.detection.unet_look import looking
 from pipeline.files.fits_files import first_image, read_frame
 from pipeline.files.fits_opening import opened
 from pipeline.files.psf_file import check_width, read_psf
@@ -135,14 +136,17 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     with clock.stage("subtract"):
         difference = subtract(aligned, prepared, settings, options.method)
     warnings += (*told_of(difference), *elsewhere)
-    with clock.stage("detect"):
-        detections, dropped = detect(difference, aligned, prepared, settings)
-        saturated = new_saturated(difference, aligned, prepared)
     depth = Depth(reason="not asked for")
-    if options.score:
-        with clock.stage("unet"):
-            version = (options.models or {}).get(UNET)
-            joined = with_unet(detections, dropped, difference, aligned, prepared, settings, version)
+    version = (options.models or {}).get(UNET)
+    seeing = looking(difference, aligned, prepared, settings, version) if options.score else nullcontext()
+    with seeing as look:
+        with clock.stage("detect"):
+            detections, dropped = detect(difference, aligned, prepared, settings)
+            saturated = new_saturated(difference, aligned, prepared)
+        if look is not None:
+            with clock.stage("unet"):
+                joined = with_unet(detections, dropped, difference, aligned, prepared, settings, look)
+    if look is not None:
         saturated = apart_from_streaks(saturated, joined.detections, difference.psf.fwhm)
         warnings += joined.remarks
         detections, said = _scored(joined.detections, difference, aligned, prepared, options, settings, clock)

@@ -35,6 +35,7 @@ from pipeline.detection.detect import detect, dropped_words
 from pipeline.detection.joined import with_opinion, with_unet
 from pipeline.detection.new_saturated import apart_from_streaks, new_saturated, remark_on
 from pipeline.detection.rows import with_rows
+from pipeline.detection.unet_look import looking
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.fakes.copies import Finish, Searched, forced_in_copy, inject, is_wanted
 from pipeline.files.doubts import doubts
@@ -206,16 +207,16 @@ def _subtracted(
     with clock.stage("subtract"):
         difference = subtract(new, reference, settings)
     said = shared_light(difference)
-    with clock.stage("detect") as remark:
-        detections, dropped = detect(difference, new, reference, settings)
-        remark.text = dropped_words(dropped)
-        saturated = new_saturated(difference, new, reference)
-    with clock.stage("unet") as remark:
-        version = (models or {}).get(NAME)
-        joined = with_unet(detections, dropped, difference, new, reference, settings, version)
-        remark.text = joined.told
-        saturated = apart_from_streaks(saturated, joined.detections, difference.psf.fwhm)
-        detections, dropped = joined.detections, [*joined.dropped, *saturated]
+    with looking(difference, new, reference, settings, (models or {}).get(NAME)) as look:
+        with clock.stage("detect") as remark:
+            detections, dropped = detect(difference, new, reference, settings)
+            remark.text = dropped_words(dropped)
+            saturated = new_saturated(difference, new, reference)
+        with clock.stage("unet") as remark:
+            joined = with_unet(detections, dropped, difference, new, reference, settings, look)
+            remark.text = joined.told
+    saturated = apart_from_streaks(saturated, joined.detections, difference.psf.fwhm)
+    detections, dropped = joined.detections, [*joined.dropped, *saturated]
     with clock.stage("cutouts"):
         candidates = candidates_of(detections, difference, new, reference, measured.frame.origin, settings)
     classifier = cache(partial(Classifier.of, models))  # once: a copy is scored by what scores its frame
@@ -302,7 +303,7 @@ def _finisher(
     def finish(found: Sequence[Detection], copied: Difference, copy: Aligned) -> tuple[CandidateFacts, ...]:
         if not found:
             return ()
-        seen = with_opinion(found, copied, copy, reference, network)
+        seen = with_opinion(found, copied, copy, reference, network, settings)
         made = candidates_of(seen, copied, copy, reference, frame.origin, settings)
         made = with_scores(made, classifier_of().score_candidates(made))
         return with_known(made, reference, frame.exposure.mjd, known)

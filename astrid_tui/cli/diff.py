@@ -10,6 +10,7 @@ import typer
 from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, remark, settings_of
 from astrid_tui.cli.models_use import models_in_use
 from astrid_tui.cli.output_files import ForceOption, check_output, writing_to
+from core.operations.threads import with_threads
 from core.vocabulary import ExitCode
 
 COLUMNS: tuple[tuple[str, str, int | None], ...] = (
@@ -75,6 +76,10 @@ def diff(
         float | None,
         typer.Option(min=0.0, max=1.0, help="List sources of at least this score, and unscored ones."),
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=0, help="At most; 0: as many as there are cores. Default: the settings'."),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 3 after any warning.")] = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -94,6 +99,8 @@ def diff(
         raise typer.BadParameter("there is no score with --no-score", param_hint="--min-score")
     _check_output(output, (new, reference), (psf_new, psf_ref, mask_new, mask_ref), force=force)
     settings = settings_of(context)
+    if threads is not None:
+        settings = with_threads(settings, threads)
     options = DiffOptions(
         method=method.value if method else None,
         psf_new=psf_new,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from pipeline.classify.onnx_network import checked, line_of, session
 from pipeline.classify.proven import see_that_it_ran
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet_input import CHANNELS, Planes
+from pipeline.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -95,7 +97,9 @@ class UNet:
         other.point_threshold, other.streak_threshold = point, streak
         return other
 
-    def log_odds(self, planes: Planes, tile_px: int = TILE_PX) -> LogOdds:
+    def log_odds(
+        self, planes: Planes, tile_px: int = TILE_PX, *, at_once: int = 1, stop: Event | None = None
+    ) -> LogOdds:
         """The log-odds of every pixel of a frame.
 
         Parameters
@@ -104,18 +108,28 @@ class UNet:
             `pipeline.classify.unet_input.frame_input`.
         tile_px : int
             A multiple of `STRIDE_PX`.
+        at_once : int
+            Tiles in hand, each by a thread of its own; the result is the same.
+        stop : Event, optional
+            Set from elsewhere: the work is given up.
 
         Raises
         ------
         ModelRefused
             The network fails, or gives what is no logits.
+        BrokenOff
+            It was stopped.
         """
         _, height, width = planes.shape
         whole = _padded(planes)
         found = np.empty((len(CHANGES), height, width), dtype=np.float32)
-        for outer, inner, there in _tiles((height, width), whole.shape[1:], tile_px):
+
+        def look(tile: tuple[Box, Box, Box]) -> None:
+            outer, inner, there = tile
             logits = self.logits(whole[(slice(None), *outer)])
             found[(slice(None), *there)] = _against_the_rest(logits[(slice(None), *inner)])
+
+        side_by_side(look, _tiles((height, width), whole.shape[1:], tile_px), at_once, stop)
         return LogOdds(*found)
 
     def logits(self, planes: Planes) -> Maps:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -21,13 +19,15 @@ from scipy.special import expit
 
 from core.settings import Settings
 from pipeline.classify.model_file import ModelRefused
-from pipeline.classify.unet import NAME, LogOdds, UNet, loaded, shipped
+from pipeline.classify.unet import NAME, LogOdds, UNet
 from pipeline.classify.unet_input import frame_input
 from pipeline.detection import features
 from pipeline.detection.detect import judge, mask_flags, position_width
 from pipeline.detection.features import Places
 from pipeline.detection.forced import forced_fluxes
 from pipeline.detection.streak_check import streak_objects
+from pipeline.detection.streak_lines import lit_lines
+from pipeline.detection.unet_look import SHOWN, Look, tiles_at_once
 from pipeline.detection.unet_objects import PointObject, StreakObject, point_objects
 from pipeline.frame import Aligned, Detection, Difference, Dropped, PreparedReference
 
@@ -36,7 +36,6 @@ Array = NDArray[np.float64]
 Placed = TypeVar("Placed", PointObject, Detection)
 
 STAGE = "unet"
-SHOWN = 12  # digits of a digest
 # Cuts that stand in for a look at the pixels, which the network has had. What is extended stays cut: where
 # a whole galaxy is badly matched, the network is fooled too.
 SPARED = frozenset({"no point source", "dipole"})
@@ -77,7 +76,7 @@ def with_unet(
     new: Aligned,
     reference: PreparedReference,
     settings: Settings,
-    version: tuple[Path, str | None] | None = None,
+    look: Callable[[], Look],
 ) -> Joined:
     """Detections with the U-Net's objects and scores; as they are where no U-Net can be used.
 
@@ -90,29 +89,18 @@ def with_unet(
     reference : PreparedReference
     settings : Settings
         ``detect.unet``.
-    version : (Path, str or None), optional
-        Folder and digest of the U-Net in use; where it is refused, or none is given, the one that comes
-        with AstrID takes part.
+    look : callable
+        Gives what the U-Net sees: `pipeline.detection.unet_look.looking`.
     """
     plain = Joined(list(detections), list(dropped))
     if not settings.detect.unet:
         return plain
-    planes = frame_input(difference, new, reference)
-    remarks: list[str] = []
-    versions: list[Callable[[], UNet]] = [partial(loaded, *version)] if version else []
-    for load in (*versions, shipped):
-        try:
-            network = load()
-            maps = network.log_odds(planes)
-        except ModelRefused as refused:
-            which = f"{NAME} {version[1][:SHOWN]} is refused: " if version and version[1] else ""
-            remarks.append(f"{'' if remarks else which}{refused}.")
-            continue
-        del planes  # as much as a third of all that a frame takes, and nothing below looks at them
-        found = join(detections, dropped, maps, network, difference, new, reference, settings)
-        said = [*remarks, "The U-Net that comes with AstrID took part instead."] if remarks else []
-        return replace(found, remarks=tuple(said), network=network)
-    return replace(plain, remarks=(remarks[0], "No U-Net took part."))
+    lit = lit_lines(difference.score, difference.mask != 0, max(difference.psf.fwhm, 1.5))
+    looked = look()
+    if looked.network is None or looked.maps is None:
+        return replace(plain, remarks=looked.remarks)
+    found = join(detections, dropped, looked.maps, looked.network, difference, new, reference, settings, lit)
+    return replace(found, remarks=looked.remarks, network=looked.network)
 
 
 def with_opinion(
@@ -121,12 +109,14 @@ def with_opinion(
     new: Aligned,
     reference: PreparedReference,
     network: UNet | None,
+    settings: Settings,
 ) -> list[Detection]:
     """The same detections with the opinion of each of the U-Net that took part, as `with_unet` gives it."""
     if network is None:
         return list(detections)
     try:
-        maps = network.log_odds(frame_input(difference, new, reference))
+        planes = frame_input(difference, new, reference)
+        maps = network.log_odds(planes, at_once=tiles_at_once(settings))
     except ModelRefused:
         return list(detections)
     return _scored(detections, maps, network, max(difference.psf.fwhm, 1.5))
@@ -141,12 +131,13 @@ def join(
     new: Aligned,
     reference: PreparedReference,
     settings: Settings,
+    lit: Sequence[StreakObject] | None = None,
 ) -> Joined:
-    """`with_unet` of a network whose maps are at hand."""
+    """`with_unet` of a network whose maps are at hand; ``lit`` as `streak_objects` takes it."""
     masked = difference.mask != 0
     fwhm = max(difference.psf.fwhm, 1.5)
     points = point_objects(maps, masked, network.point_threshold)
-    streaks = streak_objects(maps, difference, new, reference, network.streak_threshold)
+    streaks = streak_objects(maps, difference, new, reference, network.streak_threshold, lit)
     only, cut = only_seen_by_unet(points, detections, difference, new, reference, settings)
     trails = _streak_detections(streaks, difference, new, reference)
     kept, parts = _without_parts([*detections, *only], streaks, maps, difference, fwhm)

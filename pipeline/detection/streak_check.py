@@ -67,7 +67,12 @@ MULTIPLIED = ("streak", "significance", "length", "ridge")
 
 
 def streak_objects(
-    maps: LogOdds, difference: Difference, new: Aligned, reference: PreparedReference, threshold: float
+    maps: LogOdds,
+    difference: Difference,
+    new: Aligned,
+    reference: PreparedReference,
+    threshold: float,
+    lit: Sequence[StreakObject] | None = None,
 ) -> list[StreakObject]:
     """The streaks of a frame.
 
@@ -79,6 +84,8 @@ def streak_objects(
     reference : PreparedReference
     threshold : float
         The least evidence.
+    lit : sequence of StreakObject, optional
+        What `lit_lines` gives, where it was asked already.
 
     Returns
     -------
@@ -87,7 +94,7 @@ def streak_objects(
     """
     scene = Scene(maps, difference, new, reference)
     streaks: list[StreakObject] = []
-    for each in proposed(scene):
+    for each in proposed(scene, lit):
         # One streak is proposed many times, and to measure a line is what takes long.
         if any(_on(each, other, scene.fwhm) for other in streaks):
             continue
@@ -100,10 +107,11 @@ def streak_objects(
     return sorted(distinct(streaks, scene.fwhm), key=lambda each: -each.length)
 
 
-def proposed(scene: Scene) -> list[StreakObject]:
+def proposed(scene: Scene, lit: Sequence[StreakObject] | None = None) -> list[StreakObject]:
     """What may be streaks: lines that the network sees, and lines along which the light adds up."""
     score, masked, fwhm = scene.difference.score, scene.masked, scene.fwhm
-    return lit_lines(score, masked, fwhm) + proposed_streaks(scene.maps, score, masked, fwhm)
+    lit = lit_lines(score, masked, fwhm) if lit is None else lit
+    return [*lit, *proposed_streaks(scene.maps, score, masked, fwhm)]
 
 
 def evidence(light: Light, along: Course) -> float:

@@ -30,6 +30,7 @@ from core.errors import AstridError
 from core.frames import queue
 from core.operations import broker, runs
 from core.operations.broker import BrokerUnavailable
+from core.operations.threads import with_threads
 from core.settings import Settings
 from pipeline.clock import one_line
 from pipeline.engines import local
@@ -313,6 +314,8 @@ def _keep_off_the_terminal() -> None:
 def _run(
     settings: Settings, workers: int, on_event: OnEvent | None, on_trouble: Callable[[str], None]
 ) -> local.RunSummary:
+    # Other workers may share this machine, which none of them knows.
+    settings = with_threads(settings, settings.run.threads or 1)
     return local.run(settings, workers=workers, on_event=on_event, on_trouble=on_trouble, engine=ENGINE)
 
 

@@ -35,7 +35,7 @@ from core.operations import prefect_server, runs
 from core.operations.garbage import look_seldom
 from core.operations.kept import sweep_home
 from core.operations.logs import log_to_file
-from core.operations.threads import THREAD_VARIABLES
+from core.operations.threads import THREAD_VARIABLES, threads_of, with_threads
 from core.settings import Settings
 from pipeline.clock import one_line
 from pipeline.energy.sampler import sampling
@@ -266,6 +266,7 @@ def _with_processes(
 ) -> None:
     """Hand out frames to processes until none is due; a process is started when a frame waits for it."""
     left = math.inf if limit is None else limit
+    settings = with_threads(settings, threads_of(settings, workers))
     awaited = partial(patiently, wait_s=settings.queue.store_wait_s, on_trouble=heard.trouble)
     with _crew() as crew:
         while True:

@@ -20,7 +20,7 @@ from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.triplets import SIDE
 from pipeline.classify.unet import shipped
 from pipeline.detection.detect import detect
-from pipeline.detection.joined import opinion, with_unet
+from pipeline.detection.joined import opinion
 from pipeline.training import candidate_run
 from pipeline.training import examples as sets
 from pipeline.training.candidate_run import CandidateRun
@@ -31,6 +31,7 @@ from pipeline.training.fields import field as make_field
 from pipeline.training.fields import nature
 from pipeline.training.recording import Recording
 from tests.pipeline.drawn import drawn_once
+from tests.pipeline.seen import with_unet
 from tests.pipeline.toy_models import blobs
 
 

@@ -15,9 +15,9 @@ from pipeline.classify.model_file import Calibration, ModelRefused, read
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet import LogOdds
 from pipeline.classify.unet_input import frame_input
-from pipeline.detection import joined
+from pipeline.detection import unet_look
 from pipeline.detection.detect import detect
-from pipeline.detection.joined import STREAK_CAUSE, join, with_unet
+from pipeline.detection.joined import STREAK_CAUSE, join
 from pipeline.detection.streak_check import streak_objects
 from pipeline.detection.unet_objects import StreakObject
 from pipeline.subtraction.subtract import subtract
@@ -27,6 +27,7 @@ from pipeline.training.events import Event
 from pipeline.training.fields import CLASSES, field
 from tests.pipeline import toy_models
 from tests.pipeline.pairs import make_pair
+from tests.pipeline.seen import with_unet
 
 NOTHING = -9.0
 SURE = 6.0
@@ -119,7 +120,7 @@ def test_without_its_weights_detection_goes_on_and_says_so(made, peaks, monkeypa
     def refuse():
         return read(tmp_path / "unet")
 
-    monkeypatch.setattr(joined, "shipped", refuse)
+    monkeypatch.setattr(unet_look, "shipped", refuse)
     assert (
         "No U-Net took part."
         in with_unet(*peaks, made.difference, made.new, made.reference, made.settings).told

@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.detection.detect import detect
-from pipeline.detection.joined import STREAK_CAUSE, with_unet
+from pipeline.detection.joined import STREAK_CAUSE
 from pipeline.detection.new_saturated import (
     CAUSE,
     TRAIL_CAUSE,
@@ -21,6 +21,7 @@ from pipeline.detection.new_saturated import (
 )
 from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
+from tests.pipeline.seen import with_unet
 
 FULL = 40_000.0  # electrons above the sky
 PLACE = (150.4, 160.2)

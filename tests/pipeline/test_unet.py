@@ -71,6 +71,26 @@ def test_tiles_give_what_the_whole_frame_gives(content, height, width):
             np.testing.assert_allclose(getattr(tiled, name), getattr(whole, name), atol=1e-5)
 
 
+@pytest.mark.parametrize("at_once", [2, 3, 8])
+def test_tiles_at_a_time_give_the_same_to_the_last_bit(content, at_once):
+    unet = served(content)
+    planes = planes_of(251, 200)
+    one, some = unet.log_odds(planes, 64), unet.log_odds(planes, 64, at_once=at_once)
+    for name in ("point", "dark", "streak"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(one, name))
+
+
+def test_a_tile_that_fails_ends_all_with_its_sentence(content, monkeypatch):
+    unet = served(content)
+
+    def fail(self, planes):
+        raise ModelRefused("unet: it cannot be run: no memory")
+
+    monkeypatch.setattr(UNet, "logits", fail)
+    with pytest.raises(ModelRefused, match="cannot be run: no memory"):
+        unet.log_odds(planes_of(251, 200), 64, at_once=2)
+
+
 def test_a_pixel_sees_no_farther_than_the_halo():
     """And nearly so far, so that a narrower halo would be wrong."""
     transparent = UNetwork(2).eval()
