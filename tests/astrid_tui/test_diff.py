@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pipeline.classify import classify
+from pipeline.classify import classify, unet
 from pipeline.classify.shipped import ShippedModel
 from pipeline.simulate.pair import simulate_pair
 from tests.astrid_tui.command import Command
@@ -48,6 +48,30 @@ def test_sources_are_scored_by_the_models_without_a_store(astrid: Command, tmp_p
     least = sorted(each["score"] for each in sources)[len(sources) // 2]
     some = astrid.json("diff", "new.fits", "ref.fits", "--min-score", least)["sources"]
     assert some == [each for each in sources if each["score"] >= least]
+
+
+def test_any_number_of_threads_finds_the_same_to_the_last_bit(
+    astrid: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(unet.UNet.log_odds, "__defaults__", (64,))  # tiles of the frame
+    asked, look = [], unet.UNet.log_odds
+
+    def log_odds(*given, at_once, **words):
+        asked.append(at_once)
+        return look(*given, at_once=at_once, **words)
+
+    monkeypatch.setattr(unet.UNet, "log_odds", log_odds)
+    monkeypatch.setenv("ASTRID_RUN__THREADS", "1")
+    told, written = [], []
+    for threads in ([], ["--threads", 2], ["--threads", 7]):
+        out = tmp_path / f"d{len(told)}.fits"
+        told.append(astrid.json("diff", "new.fits", "ref.fits", "-o", out, *threads))
+        del told[-1]["seconds"]
+        with fits.open(out) as files:
+            written.append([hdu.data.tobytes() for hdu in files if hdu.data is not None])
+    assert told[1] == told[2] == told[0]
+    assert written[1] == written[2] == written[0]
+    assert asked == [1, 2, 2]
 
 
 def test_models_that_are_damaged_leave_the_difference(

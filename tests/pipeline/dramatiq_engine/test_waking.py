@@ -51,6 +51,15 @@ def test_workers_are_woken_and_do_each_frame_once(
     assert frames(store) == [("done", 1)] * FRAMES
 
 
+@pytest.mark.parametrize(("threads", "each"), [(0, 1), (3, 3)])
+def test_a_worker_takes_one_thread_unless_a_number_is_set(monkeypatch, threads: int, each: int) -> None:
+    """It knows nothing of the others on its machine."""
+    told: list[int] = []
+    monkeypatch.setattr(dramatiq.local, "run", lambda settings, **_: told.append(settings.run.threads))
+    dramatiq._run(Settings(run={"threads": threads}), 2, None, str)
+    assert told == [each]
+
+
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_a_worker_that_hears_of_nothing_looks_by_itself(
     settings: Settings, store: Store, monkeypatch

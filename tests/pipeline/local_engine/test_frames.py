@@ -15,6 +15,7 @@ from sqlalchemy import func, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
+import core.operations.threads
 import pipeline.engines.heartbeat
 import pipeline.engines.local
 import pipeline.engines.worker
@@ -28,6 +29,7 @@ from core.frames.observations import register
 from core.frames.outcome import FrameOutcome
 from core.operations import runs
 from core.operations.standing import of_intake
+from core.operations.threads import with_threads
 from core.settings import Settings
 from core.settings_sections import QueueSettings
 from pipeline.energy.meter import EnergyMeter
@@ -135,6 +137,23 @@ def test_no_more_processes_start_than_frames_are_due(
     summary = run(settings, workers=9, on_begin=lambda _: started != [0] or queue.requeue(store, keys[1:2]))
     assert (summary.counts, started) == ({"done": 2}, [0, 1])
     assert (run(settings, workers=9).counts, started) == ({}, [0, 1])
+
+
+@pytest.mark.parametrize(("threads", "each"), [(0, 3), (2, 2)])
+def test_processes_share_the_cores_unless_a_number_is_set(
+    on_sqlite: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch, threads: int, each: int
+) -> None:
+    settings, _ = on_sqlite
+    told, begin = [], pipeline.engines.local._started
+
+    def heard(settings, *words):
+        told.append(settings.run.threads)
+        return begin(settings, *words)
+
+    monkeypatch.setattr(pipeline.engines.local, "_started", heard)
+    monkeypatch.setattr(core.operations.threads, "usable_cores", lambda: 6)
+    run(with_threads(settings, threads), workers=2, limit=2)
+    assert told == [each, each]
 
 
 def test_a_limit_is_kept(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
