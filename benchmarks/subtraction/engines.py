@@ -272,14 +272,14 @@ def _true_model(pair: Pair, half: int, like: PsfModel, *, new: bool) -> PsfModel
     return PsfModel(cube, TRUE_DEGREE, shape, like.fwhm, like.n_stars)
 
 
-def _peer(way: Way, engine: str) -> Outcome:
-    """Let another program subtract the product's aligned images, in reference electrons."""
+def images_of(way: Way) -> peers.Images:
+    """The product's aligned images, in reference electrons, as other programs get them."""
     aligned, reference = way.aligned, way.reference
     good = (aligned.frame.mask | reference.frame.mask) == 0
     middle = way.pair.scenario.size / 2.0
     scale = 1.0 / room.match(aligned, reference).gain_ratio
     _, stars = common_stars(aligned, reference)
-    images = peers.Images(
+    return peers.Images(
         new=np.where(good, aligned.frame.signal, 0.0).astype(float) * scale,
         ref=np.where(good, reference.frame.signal, 0.0).astype(float),
         var_new=aligned.frame.variance.astype(float) * scale**2,
@@ -293,6 +293,12 @@ def _peer(way: Way, engine: str) -> Outcome:
         star_x=stars.x,
         star_y=stars.y,
     )
+
+
+def _peer(way: Way, engine: str) -> Outcome:
+    """Let another program subtract the product's aligned images."""
+    images = images_of(way)
+    good = images.good
     made = peers.PEERS[engine](images)
     edge = max(images.fwhm_new, images.fwhm_ref)
     judged = good & (ndimage.distance_transform_edt(np.pad(good, 1))[1:-1, 1:-1] > edge)

@@ -128,6 +128,18 @@ def hotpants(images: Images) -> PeerResult:
     subprocess.SubprocessError
         It failed.
     """
+    difference, spent, _ = by_hotpants(images)
+    return _scored(images, difference, spent)
+
+
+def by_hotpants(images: Images) -> tuple[Array, float, float]:
+    """The difference of HOTPANTS alone, and what it took: CPU time, and time by the clock.
+
+    Raises
+    ------
+    subprocess.SubprocessError
+        It failed.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         new, ref, new_noise, ref_noise, bad = _written(
@@ -147,10 +159,10 @@ def hotpants(images: Images) -> PeerResult:
             *("-n", "t", "-c", "i" if images.convolve_new else "t", "-r", str(_half_width(images))),
             *("-ko", str(KERNEL_ORDER), "-bgo", "1", "-v", "0"),
         ]
-        before = _children_s()
+        before, began = _children_s(), time.perf_counter()
         subprocess.run(command, check=True, capture_output=True, timeout=HOTPANTS_S)
-        spent = _children_s() - before
-        return _scored(images, fits.getdata(out).astype(float), spent)
+        spent, waited = _children_s() - before, time.perf_counter() - began
+        return fits.getdata(out).astype(float), spent, waited
 
 
 def pyzogy(images: Images) -> PeerResult:
