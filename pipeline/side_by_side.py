@@ -16,7 +16,12 @@ class BrokenOff(Exception):
 
 
 def side_by_side(
-    work: Callable[[Piece], object], pieces: Iterable[Piece], at_once: int, stop: Event | None = None
+    work: Callable[[Piece], object],
+    pieces: Iterable[Piece],
+    at_once: int,
+    *,
+    helped: Event | None = None,
+    stop: Event | None = None,
 ) -> None:
     """Do something to each piece. The calling thread works, too, and returns when all is done.
 
@@ -29,6 +34,8 @@ def side_by_side(
     pieces : iterable
     at_once : int
         Threads; 1: the calling one alone.
+    helped : Event, optional
+        Set from elsewhere: until then the calling thread works alone.
     stop : Event, optional
         Set from elsewhere: no piece is begun any more.
 
@@ -39,7 +46,7 @@ def side_by_side(
     Exception
         What a piece raised. No piece is begun after that, and those in hand are ended before.
     """
-    left = deque(pieces)
+    left, helped = deque(pieces), helped or _set()
 
     def take() -> None:
         try:
@@ -57,11 +64,25 @@ def side_by_side(
     if at_once <= 1:
         take()
         return
-    with ThreadPoolExecutor(at_once - 1, thread_name_prefix="beside") as pool:
-        helpers = [pool.submit(take) for _ in range(at_once - 1)]
+
+    def help_out() -> None:
+        helped.wait()
         take()
+
+    with ThreadPoolExecutor(at_once - 1, thread_name_prefix="beside") as pool:
+        helpers = [pool.submit(help_out) for _ in range(at_once - 1)]
+        try:
+            take()
+        finally:
+            helped.set()
     for helper in helpers:
         helper.result()
+
+
+def _set() -> Event:
+    event = Event()
+    event.set()
+    return event
 
 
 def _heed(stop: Event | None) -> None:

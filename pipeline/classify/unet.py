@@ -98,7 +98,13 @@ class UNet:
         return other
 
     def log_odds(
-        self, planes: Planes, tile_px: int = TILE_PX, *, at_once: int = 1, stop: Event | None = None
+        self,
+        planes: Planes,
+        tile_px: int = TILE_PX,
+        *,
+        at_once: int = 1,
+        helped: Event | None = None,
+        stop: Event | None = None,
     ) -> LogOdds:
         """The log-odds of every pixel of a frame.
 
@@ -110,8 +116,8 @@ class UNet:
             A multiple of `STRIDE_PX`.
         at_once : int
             Tiles in hand, each by a thread of its own; the result is the same.
-        stop : Event, optional
-            Set from elsewhere: the work is given up.
+        helped, stop : Event, optional
+            As `side_by_side` takes them.
 
         Raises
         ------
@@ -129,7 +135,9 @@ class UNet:
             logits = self.logits(whole[(slice(None), *outer)])
             found[(slice(None), *there)] = _against_the_rest(logits[(slice(None), *inner)])
 
-        side_by_side(look, _tiles((height, width), whole.shape[1:], tile_px), at_once, stop)
+        side_by_side(
+            look, _tiles((height, width), whole.shape[1:], tile_px), at_once, helped=helped, stop=stop
+        )
         return LogOdds(*found)
 
     def logits(self, planes: Planes) -> Maps:

@@ -42,7 +42,8 @@ def looking(
 ) -> Iterator[Callable[[], Look]]:
     """Let the U-Net look at a frame until what it sees is asked for.
 
-    With one thread it looks when it is asked. What is left of its work at the end is given up.
+    With one thread it looks when it is asked. With more it looks at once, and at more tiles at a time as soon
+    as it is asked: until then the caller is at work. What is left of it at the end is given up.
 
     Parameters
     ----------
@@ -58,17 +59,24 @@ def looking(
     if not settings.detect.unet:
         yield Look
         return
-    threads, stop = threads_of(settings), Event()
-    look = partial(_look, difference, new, reference, version, tiles_at_once(settings), stop)
-    if threads == 1:
+    asked, stop = Event(), Event()
+    at_once = tiles_at_once(settings)
+    look = partial(_look, difference, new, reference, version, at_once, asked, stop)
+    if at_once == 1:
         yield look
         return
     with ThreadPoolExecutor(1, thread_name_prefix="unet") as pool:
         looked = [pool.submit(look)]
+
+        def wait() -> Look:
+            asked.set()
+            return looked.pop().result()  # the maps are nobody's but the caller's
+
         try:
-            yield lambda: looked.pop().result()  # the maps are nobody's but the caller's
+            yield wait
         finally:
             stop.set()
+            asked.set()
 
 
 def tiles_at_once(settings: Settings) -> int:
@@ -82,6 +90,7 @@ def _look(
     reference: PreparedReference,
     version: Version | None,
     at_once: int,
+    asked: Event,
     stop: Event,
 ) -> Look:
     planes = frame_input(difference, new, reference)
@@ -90,7 +99,7 @@ def _look(
     for load in (*versions, shipped):
         try:
             network = load()
-            maps = network.log_odds(planes, at_once=at_once, stop=stop)
+            maps = network.log_odds(planes, at_once=at_once, helped=asked, stop=stop)
         except ModelRefused as refused:
             which = f"{NAME} {version[1][:SHOWN]} is refused: " if version and version[1] else ""
             remarks.append(f"{'' if remarks else which}{refused}.")

@@ -27,6 +27,30 @@ def test_so_many_are_in_hand_at_a_time():
     side_by_side(lambda _: met.wait(), range(6), 3)  # a barrier that is not met breaks
 
 
+def test_others_help_when_they_are_let():
+    helped, ours, by = Event(), get_ident(), []
+
+    def work(piece):
+        by.append(get_ident())
+        if piece == 5:
+            helped.set()
+        if piece >= 5 and by[-1] == ours:
+            assert others.wait(30)
+        elif by[-1] != ours:
+            others.set()
+
+    others = Event()
+    side_by_side(work, range(20), 2, helped=helped)
+    assert by[:6] == [ours] * 6
+    assert set(by) > {ours}
+
+
+def test_who_was_never_let_to_help_ends_with_the_work():
+    done = []
+    side_by_side(done.append, range(20), 3, helped=Event())
+    assert done == list(range(20))
+
+
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_what_a_piece_raises_ends_the_work(at_once):
     begun = []
@@ -63,7 +87,7 @@ def test_what_is_stopped_says_so_and_goes_no_further(at_once):
         stop.set()
 
     with pytest.raises(BrokenOff):
-        side_by_side(work, range(100), at_once, stop)
+        side_by_side(work, range(100), at_once, stop=stop)
     assert 1 <= len(begun) <= at_once
 
 

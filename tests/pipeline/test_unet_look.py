@@ -42,8 +42,8 @@ class Network:
         self.let, self.begun, self.stops = threading.Event(), threading.Event(), []
         self.thread = ""
 
-    def log_odds(self, planes, *, at_once, stop):
-        self.at_once, self.thread = at_once, threading.current_thread().name
+    def log_odds(self, planes, *, at_once, helped, stop):
+        self.at_once, self.helped, self.thread = at_once, helped, threading.current_thread().name
         self.begun.set()
         assert self.let.wait(30)
         self.stops.append(stop.is_set())
@@ -71,8 +71,10 @@ def test_any_number_of_threads_sees_the_same_to_the_last_bit(scene):
 def test_it_looks_while_the_caller_goes_on(scene, network):
     with looking(*scene, with_threads(2)) as look:
         assert network.begun.wait(30)
+        assert not network.helped.is_set()  # this thread is at work
         network.let.set()
         assert look().network is network
+        assert network.helped.is_set()
     assert network.thread != threading.current_thread().name
     assert threads_at_work() == []
 
