@@ -14,7 +14,7 @@ from core.settings import Settings
 from pipeline.classify.trial import survive
 from pipeline.engines.prefect import _prepare_prefect
 from tests.chaos.processes import eventually
-from tests.pipeline.local_engine.night import nothing
+from tests.pipeline.loaded import loaded
 
 MODULES = ("astrid_tui", "core", "pipeline", "multiprocessing", "json")
 
@@ -39,7 +39,7 @@ def test_a_run_that_is_started_runs_nothing_of_it(told: Path, tmp_path: Path) ->
 
 
 def test_a_worker_runs_nothing_of_it(told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.engines.local, "_work", nothing)
+    monkeypatch.setattr(pipeline.engines.local, "_work", loaded)
     worker = pipeline.engines.local._started(Settings(home=tmp_path), 1, 1)
     worker.process.join()
     assert not told.exists()
@@ -47,7 +47,7 @@ def test_a_worker_runs_nothing_of_it(told: Path, tmp_path: Path, monkeypatch: py
 
 
 def test_the_trial_of_a_network_runs_nothing_of_it(told: Path) -> None:
-    survive("a network", nothing)
+    survive("a network", loaded)
     assert not told.exists()
 
 
@@ -56,7 +56,7 @@ def test_the_processes_of_a_schedule_run_nothing_of_it(told: Path, tmp_path: Pat
     before = dict(os.environ)
     try:
         _prepare_prefect(settings, "http://127.0.0.1:1/api")
-        process = get_context("spawn").Process(target=nothing)  # as Prefect begins a run
+        process = get_context("spawn").Process(target=loaded)  # as Prefect begins a run
         process.start()
         process.join()
     finally:
