@@ -29,6 +29,11 @@ def field():
         return skies.field_of(3)
 
 
+@pytest.fixture(scope="module")
+def found(field):
+    return judge(field, None)
+
+
 def test_changes_in_galaxies_are_distributed_as_their_light():
     rng = np.random.default_rng(1)
     count = 200_000
@@ -100,8 +105,7 @@ def test_a_field_that_was_kept_is_drawn_anew_under_another_version(field, tmp_pa
         assert draws == ["simulated-003"] * times
 
 
-def test_what_the_product_finds_is_labelled_by_what_is_there(field):
-    found = judge(field, None)
+def test_what_the_product_finds_is_labelled_by_what_is_there(field, found):
     truth = field.injected
     clear = found.findable & (truth.snr > 12)
     assert np.count_nonzero(clear) >= 8
@@ -128,14 +132,14 @@ def test_what_the_product_finds_is_labelled_by_what_is_there(field):
     assert columns["host_offset"].shape == columns["label"].shape
 
 
-def test_a_broken_run_is_gone_on_with_until_the_product_is_another(field, tmp_path, monkeypatch):
+def test_a_broken_run_is_gone_on_with_until_the_product_is_another(field, found, tmp_path, monkeypatch):
     looked = []
 
     def judged(field, images):
         looked.append(field.name)
         if len(looked) == 2:
             raise FrameRefused("its stars scatter")
-        return judge(field, images)
+        return found
 
     monkeypatch.setattr(examples, "draw", lambda name, images: replace(field, name=name))
     monkeypatch.setattr(examples, "judge", judged)
