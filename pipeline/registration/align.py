@@ -111,8 +111,8 @@ def _followed(
         ]
     )
     linear, scale = found.affine[:, :2], float(np.sqrt(abs(found.area)))
-    noise = np.hypot(error, LEAST_OFF_PX)
-    better = replace(found, local=found.local.followed(x, y, linear @ off, scale * noise, scale * scatter))
+    local = found.local.followed(x, y, linear @ off, scale * error, scale * scatter, scale * LEAST_OFF_PX)
+    better = replace(found, local=local)
     return replace(
         aligned,
         frame=resample(frame, better, reference.frame.wcs, fwhm),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, ndimage
+from scipy.spatial import KDTree
 
 from pipeline.quantile import MAD_TO_SIGMA
 
@@ -26,6 +27,7 @@ LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)  # of the field that are tried, in mean
 STEP = 0.5  # of the nodes, in lengths
 FAR_OFF = 4.0  # sigma; such a star is no part of the field
 BETTER = 0.85  # times the error of stars that were not seen, at most
+OWN_PX = 0.5  # within which a star is the one that the field was bent to
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class LocalShift:
     step: float
     seen: Values  # (3, n): x, y and noise of the stars that show it
     scatter: float  # of the field, an axis
+    own: Values  # (2, n): x and y of the stars whose own light it was bent to
+    least: float = 0.0  # how far these may be off beside their noise, an axis
 
     def __call__(self, x: Values, y: Values) -> Values:
         """At some places, (2, n)."""
@@ -59,7 +63,9 @@ class LocalShift:
         values: Values = down @ self.coefficients[k] @ across.T
         return values if slope is None else values / self.step
 
-    def followed(self, x: Values, y: Values, off: Values, noise: Values, scatter: float) -> LocalShift:
+    def followed(
+        self, x: Values, y: Values, off: Values, noise: Values, scatter: float, least: float = 0.0
+    ) -> LocalShift:
         """The same, bent to stars that are known to be off from it.
 
         Parameters
@@ -68,16 +74,21 @@ class LocalShift:
         off : (2, n) float
             How far they are from where it has them.
         noise : (n,) float
-            Of that, an axis.
+            Of that, an axis, by the photons that the stars are then compared by.
         scatter : float
             How far any place may be off, an axis.
+        least : float
+            How far a star may be off beside that noise, an axis.
         """
+        noise = np.hypot(noise, least)
         field = _field(x, y, off, noise, scatter, self.step / STEP)
         _, down, across = self.coefficients.shape
         return replace(
             self,
             coefficients=self.coefficients + field.coefficients(x, y, (down, across)),
             seen=np.concatenate([self.seen, np.stack([x, y, noise])], axis=1),
+            own=np.stack([x, y]),
+            least=least,
         )
 
     def error(self, x: Values, y: Values) -> Values:
@@ -92,6 +103,18 @@ class LocalShift:
         shared = _covariance(at_x[:, None] - x, at_y[:, None] - y, self.scatter, length)
         told = linalg.solve_triangular(linalg.cholesky(covariance, lower=True), shared, lower=True)
         return np.asarray(np.sqrt(np.maximum(self.scatter**2 - np.sum(told**2, axis=0), 0.0)))
+
+    def astray(self, x: Values, y: Values) -> Values:
+        """What it adds at stars to the variance of their places by their own noise, an axis; (n,).
+
+        As much as it may be off there, where they showed it nothing. A star that it was bent to lies nearer
+        to where it has that star than its noise would have it, and farther from where it is: what the noise
+        of a star moved the field by is not left over. The error of a field most likely is the covariance of
+        both, so that it is taken off there.
+        """
+        variance = self.error(x, y) ** 2
+        distance, _ = KDTree(self.own.T).query(np.stack([x, y], axis=1), distance_upper_bound=OWN_PX)
+        return np.where(np.isfinite(distance), self.least**2 - variance, variance)
 
     def turned(self, linear: Values) -> LocalShift:
         """As a (2, 2) matrix makes it."""
@@ -181,7 +204,8 @@ def fit_local(
     coefficients = best.coefficients(x[kept], y[kept], (counts[0], counts[1]))
     off = np.array(shift)
     off[:, kept] = best.off
-    return LocalShift(coefficients, step, np.stack([x, y, noise])[:, kept], scatter), off
+    own = np.zeros((2, 0))  # what moved a centroid is not what is left of a star's light
+    return LocalShift(coefficients, step, np.stack([x, y, noise])[:, kept], scatter, own), off
 
 
 def _covariance(dx: Values, dy: Values, scatter: float, length: float) -> Values:

@@ -87,11 +87,14 @@ class PixelMap:
             return to_x + shift_x, to_y + shift_y
         return to_x, to_y
 
-    def error(self, x: Values, y: Values) -> Values:
-        """How far it may be off at some places for what is local, an axis in the reference's pixels; (n,)."""
+    def astray(self, x: Values, y: Values) -> Values:
+        """What is local of it adds to the variance of stars' places, an axis in the reference's pixels; (n,).
+
+        Less than nothing where it follows a star's own noise: `LocalShift.astray`.
+        """
         if self.local is None:
             return np.zeros(len(x))
-        return np.asarray(self.local.error(x, y) / np.sqrt(abs(self.area)))
+        return self.local.astray(x, y) / abs(self.area)
 
     @property
     def straight(self) -> bool:

@@ -60,7 +60,7 @@ def bright_stars(new: Aligned, reference: PreparedReference) -> StarLight:
         flux=np.r_[stars.flux[known], flux].astype(np.float64),
         whole=np.r_[stars.mask[known] == 0, np.zeros(len(cores), dtype=bool)],
         doubt=np.sqrt(sum((error**2 for error in errors), start=np.full(len(x), LEAST_ERROR**2))),
-        astray=np.zeros(len(x)) if new.pixel_map is None else new.pixel_map.error(x, y),
+        astray=np.zeros(len(x)) if new.pixel_map is None else new.pixel_map.astray(x, y),
         fwhm=max(new.psf.fwhm, reference.psf.fwhm),
     )
 

@@ -36,6 +36,7 @@ from pipeline.subtraction.filters import Filters, compact, flux_of_level
 from pipeline.subtraction.left_over import (
     REACH_PX,
     StarLight,
+    add_astray,
     add_left_over,
     add_unseen,
     left_over,
@@ -270,7 +271,7 @@ def _expect_left_over(
 ) -> None:
     """Add to the flux errors, in place, what bright stars leave of themselves."""
     if stars.astray.any():
-        add_left_over(flux_err, replace(stars, doubt=stars.astray), shifts)
+        add_astray(flux_err, stars, shifts)
     seen = left_over(flux, flux_err, mask, stars)
     add_left_over(flux_err, replace(stars, doubt=np.ones(len(stars.x))), wings)
     if seen is not None:

@@ -10,6 +10,7 @@ from pipeline.subtraction.left_over import (
     REACH_PX,
     WINGS_FWHM,
     StarLight,
+    add_astray,
     add_left_over,
     add_unseen,
     left_over,
@@ -200,3 +201,22 @@ def test_a_star_that_the_map_misplaces_leaves_its_slopes():
     radius = np.arange(REACH_PX + 1)
     expected = (radius / sigma**2 * np.exp(-0.5 * radius**2 / sigma**2)) ** 2
     np.testing.assert_allclose(found, expected, atol=0.1 * expected.max())
+
+
+def test_what_the_map_misplaces_is_added_and_what_it_followed_of_noise_taken_off():
+    profile = np.array([0.0, 0.01, 0.02, 0.01, 0.0])
+    places = np.array([20.0, 60.0, 100.0, 140.0])
+    stars = StarLight(
+        x=places,
+        y=np.full(4, 20.0),
+        flux=np.full(4, 100.0),
+        whole=np.ones(4, dtype=bool),
+        doubt=np.ones(4),
+        astray=np.array([0.01, 0.0, -0.002, -1.0]),
+        fwhm=FWHM,
+    )
+    error = np.full((40, 160), 1.0, dtype=np.float32)
+    add_astray(error, stars, profile)
+    np.testing.assert_allclose(error[20, [22, 62, 102]] ** 2, [1.0 + 2.0, 1.0, 1.0 - 0.4], rtol=1e-5)
+    assert error[20, 142] ** 2 == pytest.approx(0.4)  # noise is left whatever the map says
+    assert np.count_nonzero(error != 1.0) < 3 * 81

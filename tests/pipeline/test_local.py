@@ -71,6 +71,36 @@ def test_known_places_are_followed():
     assert np.all(better.error(x, y) < 0.01)
 
 
+def test_what_a_star_is_left_off_by_is_its_noise_less_what_the_field_followed_of_it():
+    """A field like those that are expected, and twice as many stars as it is bent to."""
+    random = np.random.default_rng(5)
+    nodes = random.normal(0.0, RMS, (2, 60)), random.uniform(-50, 750, (2, 60))
+    length, least, count = 60.0, 0.02, 400
+    x, y = random.uniform(20, 580, (2, count))
+    apart = [np.hypot(x - a, y - b) for a, b in nodes[1].T]
+    true = nodes[0] @ np.exp(-0.5 * (np.array(apart) / length) ** 2)
+    photons = random.uniform(0.02, 0.1, count)
+    seen = true + np.hypot(photons, least) * random.normal(size=(2, count))
+    bare = LocalShift(np.zeros((2, 22, 25)), 0.5 * length, np.zeros((3, 0)), RMS, np.zeros((2, 0)))
+    own = np.arange(count) % 2 == 0
+    to = x[own], y[own]
+    bent = bare.followed(*to, seen[:, own], photons[own], RMS, least)
+    variance = photons**2 + bent.astray(x, y)
+    pull = (seen - bent(x, y)) / np.sqrt(variance)
+    assert np.std(pull[:, own]) == pytest.approx(1.0, abs=0.12)
+    assert np.all(bent.astray(*to) < least**2)
+    by_itself = (true - bent(x, y))[:, ~own] / np.sqrt(bent.astray(x, y)[~own])
+    assert np.std(by_itself) == pytest.approx(1.0, abs=0.25)
+    followed = PixelMap(PixelMap.from_affine(2.0 * np.eye(2, 3), SHAPE).coefficients, 1, SHAPE, bent)
+    np.testing.assert_allclose(followed.astray(x, y), bent.astray(x, y) / 4.0)
+
+
+def test_a_star_whose_centroid_alone_was_seen_is_as_far_off_as_the_field_is():
+    local = fitted()
+    at = local.seen[:2]
+    np.testing.assert_allclose(local.astray(*at), local.error(*at) ** 2)
+
+
 def test_a_map_with_a_local_shift_goes_there_and_back():
     affine = np.array([[1.01, 0.02, 3.0], [-0.02, 0.99, -4.0]])
     found = PixelMap(PixelMap.from_affine(affine, SHAPE).coefficients, 1, SHAPE, fitted())

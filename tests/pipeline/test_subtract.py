@@ -196,7 +196,7 @@ def test_wings_of_a_bright_star_and_what_the_map_may_misplace_of_it_are_in_doubt
     error = subtract(new, reference, SETTINGS).flux_err
     assert error[160, 166] > 3e-3 * 1e6  # where its photons' noise is 4e-4
     assert error[160, 190] < 1.05 * np.median(error)
-    astray = SimpleNamespace(error=lambda x, y: np.full(len(x), 0.2))
+    astray = SimpleNamespace(astray=lambda x, y: np.full(len(x), 0.2**2))
     lost = subtract(replace(new, pixel_map=astray), replace(reference, caches={}), SETTINGS).flux_err
     assert lost[160, 162] > 0.03 * 1e6 > 5.0 * error[160, 162]
 
