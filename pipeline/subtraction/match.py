@@ -56,7 +56,8 @@ class Match:
     n_stars : int
         Stars that were used.
     place_variance : (k, k) float64 or None
-        The square of ``rms_px`` and what is more in each of equal parts; none: the same everywhere.
+        The square of that scatter in each of equal parts: those that stars show to be worse have their own,
+        the others that of all others. None: that of ``rms_px`` everywhere.
     """
 
     log_gain: Field
@@ -117,17 +118,37 @@ def match(new: Aligned, reference: PreparedReference) -> Match:
     kept, squares = gain.kept, (log_ratio - gain.field.at(x, y)) ** 2
     of_ratio = excess(squares[kept], ratio_error[kept] ** 2, BOUND_RATIO, fewest=NEEDED, told=TOLD)
     off = np.stack([off_x - dx.field.at(x, y), off_y - dy.field.at(x, y)])
-    of_place = [excess(each**2, shift_error**2, BOUND_PLACE, fewest=NEEDED) for each in off]
-    variance = sum(of_place) / 2.0
     return Match(
         log_gain=gain.field,
         dx=dx.field,
         dy=dy.field,
-        rms_px=math.sqrt(variance),
+        rms_px=math.sqrt(_scatter(off, shift_error)),
         gain_scatter=math.sqrt(of_ratio),
         n_stars=int(gain.kept.sum()),
-        place_variance=variance + _more_by_region(x, y, off, shift_error**2 + variance, shape),
+        place_variance=_by_region(x, y, off, shift_error, shape),
     )
+
+
+def _scatter(off: Array, error: Array) -> float:
+    """The variance an axis of stars off (2, n), beyond their errors (n,)."""
+    return sum(excess(each**2, error**2, BOUND_PLACE, fewest=NEEDED) for each in off) / 2.0
+
+
+def _by_region(x: Array, y: Array, off: Array, error: Array, shape: tuple[int, int]) -> Array:
+    """That variance in each region.
+
+    Stars of regions that are worse than the frame would make all others worse than they are: the frame's is
+    measured anew without them.
+    """
+    calm = np.ones(len(x), dtype=bool)
+    part = region_of(x, y, shape)
+    while True:
+        variance = _scatter(off[:, calm], error[calm])
+        more = _more_by_region(x, y, off, error**2 + variance, shape)
+        worse = more.ravel()[part] > 0
+        if np.count_nonzero(calm & ~worse) < NEEDED or not (calm & worse).any():
+            return variance + more
+        calm &= ~worse
 
 
 def _more_by_region(x: Array, y: Array, off: Array, noise: Array, shape: tuple[int, int]) -> Array:

@@ -11,7 +11,7 @@ from core.vocabulary import MaskPlane
 from pipeline.detection.forced import forced_flux
 from pipeline.frame import FrameRefused
 from pipeline.subtraction.masks import combined_mask
-from pipeline.subtraction.match import match
+from pipeline.subtraction.match import _by_region, _scatter, match
 from pipeline.subtraction.score_check import sky_deviation
 from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair, true_stars
@@ -126,6 +126,20 @@ def test_misregistered_single_stars_do_not_fire():
     score = subtract(new, reference, SETTINGS).score
     beyond = np.count_nonzero(np.abs(score) > 5.0)
     assert beyond <= 40  # pixels, around the few stars that moved by more than two rms
+
+
+def test_the_rest_of_a_frame_is_no_worse_for_a_part_of_it_that_is():
+    """A quarter of the stars displaced: the frame's own scatter has to do with all of them."""
+    random = np.random.default_rng(4)
+    x, y = random.uniform(0, 600, (2, 300))
+    corner = (x < 300) & (y < 300)
+    error = random.uniform(0.01, 0.05, 300)
+    off = np.where(corner, np.hypot(error, 0.3), error) * random.normal(size=(2, 300))
+    assert _scatter(off, error) > 0.03**2
+    places = np.sqrt(_by_region(x, y, off, error, (600, 600)))
+    assert np.all(places[:2, :2] > 0.05)
+    assert np.all(places[2] < 0.015)
+    assert np.all(places[:, 2] < 0.015)
 
 
 def test_what_bright_stars_have_beside_them_is_expected_there_and_no_change():
