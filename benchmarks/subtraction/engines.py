@@ -30,6 +30,7 @@ from pipeline.reference.reference_file import ReferenceImage
 from pipeline.registration.align import align
 from pipeline.subtraction import subtract as room
 from pipeline.subtraction.field import terms
+from pipeline.subtraction.left_over import StarLight
 from pipeline.subtraction.match import Match, common_stars
 
 Array = NDArray[np.float64]
@@ -153,23 +154,29 @@ def peak_bytes(way: Way, method: str) -> float:
 
 @contextmanager
 def _observed(*, astrometry: bool = True) -> Iterator[list[Match]]:
-    """Watch the photometric match of a subtraction, or take the astrometric term from its result.
+    """Watch the photometric match of a subtraction, or take the astrometric terms from its result.
+
+    They are the scatter of stars' places, and what a local map adds beside bright stars.
 
     Scores are not rescaled meanwhile.
     """
     seen: list[Match] = []
-    real, trusted = room.match, room.TRUSTED_STD
+    real, stars, trusted = room.match, room.bright_stars, room.TRUSTED_STD
 
     def match(new: Aligned, reference: PreparedReference) -> Match:
         found = real(new, reference)
         seen.append(found)
         return found if astrometry else replace(found, rms_px=0.0, place_variance=None)
 
-    room.match, room.TRUSTED_STD = match, float("inf")
+    def bright_stars(new: Aligned, reference: PreparedReference) -> StarLight:
+        found = stars(new, reference)
+        return found if astrometry else replace(found, astray=np.zeros_like(found.astray))
+
+    room.match, room.bright_stars, room.TRUSTED_STD = match, bright_stars, float("inf")
     try:
         yield seen
     finally:
-        room.match, room.TRUSTED_STD = real, trusted
+        room.match, room.bright_stars, room.TRUSTED_STD = real, stars, trusted
 
 
 def _unscaled(score: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
