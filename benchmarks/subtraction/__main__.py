@@ -12,13 +12,14 @@ import numpy as np
 
 from benchmarks.pairs.draw import HALVES_PX, SKY, Pair, pair_of
 from benchmarks.pairs.scenarios import SCENARIOS
-from benchmarks.subtraction import engines, report
+from benchmarks.subtraction import by_noise, engines, report
 from benchmarks.subtraction.metrics import (
     FORCED_SNR,
     Array,
     Forced,
     Judged,
     Truth,
+    bright_stars,
     change_radius,
     discs,
     forced,
@@ -92,6 +93,7 @@ class Pool:
     def __init__(self) -> None:
         self.judged: list[Judged] = []
         self.calm: list[Array] = []
+        self.by_noise: list[tuple[Array, float]] = []
         self.forced: list[Forced] = []
         self.facts: list[dict[str, float]] = []
         self.costs: list[dict[str, float]] = []
@@ -102,6 +104,10 @@ class Pool:
     def take(self, outcome: engines.Outcome, truth: Truth, pair: Pair) -> None:
         """Judge an outcome."""
         self.judged.append(judge(outcome.score, outcome.good, truth))
+        stars = bright_stars(truth)
+        places = truth.star_x[stars], truth.star_y[stars]
+        squares = by_noise.star_squares(pair, *places, truth.star_flux[stars], truth.fwhm)
+        self.by_noise.append((squares, float(np.median(by_noise.sky_squares(pair, truth.fwhm)))))
         if outcome.without_astrometry is not None:
             self.calm.append(star_chi2(outcome.without_astrometry, outcome.good, truth))
         if outcome.flux is not None:
@@ -121,7 +127,14 @@ class Pool:
         if not self.judged:
             return {"says": "refused: " + self.refused[0], "refused": len(self.refused)}
         figures = report.pooled(
-            self.judged, self.forced, self.calm, self.after_cuts, self.kept, self.facts, self.costs
+            self.judged,
+            self.forced,
+            self.calm,
+            self.by_noise,
+            self.after_cuts,
+            self.kept,
+            self.facts,
+            self.costs,
         )
         return figures | {"refused": len(self.refused)}
 
@@ -168,6 +181,7 @@ def truth_of(pair: Pair) -> Truth:
         star_x=x[inside],
         star_y=y[inside],
         star_snr=np.minimum(*ratios)[inside],
+        star_flux=flux[inside],
         usable_star=(point & clear & (np.maximum(*fullness) < 0.7))[inside],
         fwhm=wide.fwhm,
         reach=_reach(max(stamps, key=lambda stamp: 1.0 / np.sum(stamp**2))),

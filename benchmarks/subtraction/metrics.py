@@ -15,6 +15,8 @@ Chi squared of bright stars
     The mean of the score squared within one FWHM of a constant star, the median over the stars, divided
     by the same of places on the empty sky where the score has unit variance. One is a star that left no
     more than the score expects; the score's own errors are judged, so it is the same for every method.
+    What the median is for noise alone, a little less, is told by `benchmarks.subtraction.by_noise`; the mean
+    is one for all that are right.
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ class Truth:
     star_x: Array
     star_y: Array
     star_snr: Array
+    star_flux: Array
     usable_star: Mask  # a point source, nowhere near full well
     fwhm: float
     reach: Array
@@ -240,8 +243,13 @@ def _neighbours(image: NDArray[np.generic], axis: int) -> tuple[NDArray[np.gener
 def star_chi2(score: NDArray[np.float32], good: Mask, truth: Truth) -> Array:
     """The mean square of the score within one FWHM of each bright constant star, no change beside it."""
     good = good & ~discs(score.shape, truth.x, truth.y, change_radius(truth))
-    bright = (truth.star_snr > BRIGHT_SNR) & truth.usable_star
+    bright = bright_stars(truth)
     return mean_square(score, good, truth.star_x[bright], truth.star_y[bright], truth.fwhm)
+
+
+def bright_stars(truth: Truth) -> Mask:
+    """Which of the constant sources are bright stars."""
+    return np.asarray((truth.star_snr > BRIGHT_SNR) & truth.usable_star)
 
 
 def sky_chi2(score: NDArray[np.float32], sky: Mask, fwhm: float) -> float:

@@ -20,6 +20,8 @@ Columns of the second table
                         constant source above 5 sigma, else on the sky
     at, SNR50           as above, of the false peaks that are not beside masks
     lost                changes that are masked
+    mean, noise         the mean of chi2 in place of its median; its median if noise alone, of a variance that
+                        is known, were left of the same stars
     rms, gain±          what the product takes for the scatter of single stars' places and flux ratios
     bias%, scat, pull   the 95 % between which they lie, by pairs drawn anew with repeats
 """
@@ -51,6 +53,7 @@ def pooled(
     judged: Sequence[Judged],
     forced: Sequence[Forced],
     calm: Sequence[Array],
+    by_noise: Sequence[tuple[Array, float]],
     after_cuts: int | None,
     kept: tuple[int, int] | None,
     facts: Sequence[dict[str, float]],
@@ -58,8 +61,9 @@ def pooled(
 ) -> dict[str, Any]:
     """One engine's figures in one scenario.
 
-    ``calm`` are chi squared of the stars without the astrometric term, a pair each; ``after_cuts`` the
-    number of false detections, ``kept`` those found of the changes above 8 sigma and how many there are.
+    ``calm`` are chi squared of the stars without the astrometric terms, a pair each; ``by_noise`` those of
+    noise alone and the median of its sky; ``after_cuts`` the number of false detections, ``kept`` those found
+    of the changes above 8 sigma and how many there are.
     """
     area = sum(each.area for each in judged)
     mpx = area / 1e6
@@ -92,6 +96,8 @@ def pooled(
         "complete_at_5": _complete(snr, found > 5.0, kind),
         "chi2": _chi2([each.chi2 for each in judged], judged),
         "chi2_without_astrometry": _chi2(calm, judged) if calm else None,
+        "chi2_mean": _mean(np.concatenate([each.chi2 / each.sigma**2 for each in judged])),
+        "chi2_by_noise": _by_noise(by_noise),
         "masked": _mean([each.masked for each in judged]),
         "masked_changes": _mean([each.masked_changes for each in judged]),
     }
@@ -130,6 +136,11 @@ def _chi2(of_stars: Sequence[Array], judged: Sequence[Judged]) -> float:
     values = np.concatenate(of_stars)
     sky = _mean([each.chi2_sky for each in judged])
     return float(np.median(values) / sky) if len(values) else float("nan")
+
+
+def _by_noise(drawn: Sequence[tuple[Array, float]]) -> float:
+    values = np.concatenate([squares.ravel() for squares, _ in drawn])
+    return float(np.median(values) / np.mean([sky for _, sky in drawn])) if len(values) else float("nan")
 
 
 HEAD = (
@@ -186,7 +197,7 @@ def line(scenario: str, engine: str, result: dict[str, Any]) -> str:
 
 HEAD_OFF_MASKS = (
     f"{'scenario':14s}{'engine':9s}{'mask':>7s}{'source':>7s}{'sky':>7s} {'at':>6s} "
-    f"{'sky':>6s}{'star':>6s}{'gal':>6s} {'lost%':>6s}{'rms':>7s}{'gain±%':>7s}"
+    f"{'sky':>6s}{'star':>6s}{'gal':>6s} {'lost%':>6s}{'mean':>6s}{'noise':>6s}{'rms':>7s}{'gain±%':>7s}"
     f"{'bias%':>14s}{'scat':>12s}{'pull':>12s}"
 )
 
@@ -207,6 +218,8 @@ def line_off_masks(scenario: str, engine: str, result: dict[str, Any]) -> str:
             *(_f(result["complete_off_masks"][kind]["snr50"], 6, 2) for kind in KINDS),
             " ",
             _f(result["masked_changes"], 6, 2, 100.0),
+            _f(result["chi2_mean"], 6, 2),
+            _f(result["chi2_by_noise"], 6, 2),
             _f(facts.get("rms_px"), 7, 3),
             _f(facts.get("gain_scatter"), 7, 2, 100.0),
             *_between(result.get("flux_intervals", {})),

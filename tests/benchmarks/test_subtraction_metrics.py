@@ -55,6 +55,7 @@ def truth_in(rng, score=None, stars=60):
         star_x=star_x,
         star_y=star_y,
         star_snr=np.full(stars, 200.0),
+        star_flux=np.full(stars, 1e4),
         usable_star=np.ones(stars, dtype=bool),
         fwhm=FWHM,
         reach=np.exp(-(np.arange(20.0) ** 2) / (4.0 * SIGMA**2)),
@@ -212,7 +213,7 @@ def test_the_table_has_a_figure_under_every_heading():
     names = ("map_px", "left_px", "gain", "psf_new", "psf_ref", "rms_px", "gain_scatter")
     facts = dict.fromkeys(names, 0.01)
     costs = {"core_ffts": 100.0, "whole_ffts": 500.0, "bytes_per_pixel": 90.0}
-    result = pooled([judged], [fluxes], [judged.chi2], 3, (9, 10), [facts], [costs])
+    result = pooled([judged], [fluxes], [judged.chi2], [(judged.chi2, 0.8)], 3, (9, 10), [facts], [costs])
     assert set(result["complete"]) == set(KINDS)
     assert len(line("typical", "zogy", result)) == len(HEAD)
     assert len(line_off_masks("typical", "zogy", result)) == len(HEAD_OFF_MASKS)
