@@ -35,7 +35,7 @@ COMPARED = (
 )
 DIGITS = 64  # of a SHA-256
 
-Kind = Literal["tree", "realbogus", "unet", "isolation_forest", "one_class_svm", "ensemble"]
+Kind = Literal["tree", "realbogus", "unet", "isolation_forest", "one_class_svm", "ensemble", "kinds"]
 Arrays = Mapping[str, NDArray[Any]]
 
 

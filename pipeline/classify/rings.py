@@ -16,6 +16,7 @@ from pipeline.classify.triplets import LIT, SIDE, Triplets
 
 EDGES = (0.0, 0.8, 1.6, 2.5, 3.5, 4.5, 6.0, 8.0, 10.0, 13.0, 17.0, 22.0, 31.0)  # px from the middle
 BRIGHTEST = 1e4  # noises of a pixel; what is brighter says nothing more
+WIDTH = 3 * (2 * (len(EDGES) - 1) - 1)  # numbers of a candidate
 AT_ONCE = 256
 
 _steps = np.arange(SIDE) - SIDE // 2

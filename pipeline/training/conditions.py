@@ -104,6 +104,8 @@ class Conditions:
     bright_variables : bool
         Whether stars of any flux below saturation vary, by amounts that their own photons let be seen; else
         faint ones, by amounts that would be seen on empty sky.
+    changes : float
+        How many times as many point events there are as usual.
     fwhm : tuple of float, optional
         Of the stars in new and reference, px, where they are sharp; else as drawn.
     new, ref : Noise
@@ -112,6 +114,7 @@ class Conditions:
     crowd: Crowd | None = None
     variable_share: float = 0.1
     bright_variables: bool = False
+    changes: float = 1.0
     fwhm: tuple[float, float] | None = None
     new: Noise = Noise()
     ref: Noise = Noise()

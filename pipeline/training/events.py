@@ -82,7 +82,8 @@ def draw_events(
     """Random events for a scene; galaxies host them in proportion to their light."""
     events: list[Event] = []
     is_crowded = conditions.crowd is not None
-    count = max(4, random.poisson(size * size / (CROWDED_PX if is_crowded else DENSITY_PX)))
+    usual = size * size / (CROWDED_PX if is_crowded else DENSITY_PX)
+    count = max(4, random.poisson(conditions.changes * usual))
     shares = _shares(conditions.variable_share)
     for i in range(count):
         kind = str(random.choice(POINTS, p=shares))

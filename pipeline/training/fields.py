@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -111,6 +112,7 @@ def field(
     streaks: bool = True,
     conditions: Conditions | None = None,
     settings: Settings | None = None,
+    changed: Callable[[Conditions], Conditions] | None = None,
 ) -> TrainingField:
     """A simulated field.
 
@@ -126,6 +128,8 @@ def field(
         Instead of those that are drawn: `pipeline.training.conditions.draw_conditions`.
     settings : Settings, optional
         How it is subtracted and searched; by default as AstrID comes.
+    changed : callable, optional
+        What is made of the conditions that are drawn.
 
     Raises
     ------
@@ -136,6 +140,7 @@ def field(
     for attempt in range(TRIES):
         random = np.random.default_rng([seed, size, attempt, 0xF1E1D])
         drawn = conditions or draw_conditions(np.random.default_rng([seed, size, attempt, 0xC0D]))
+        drawn = drawn if changed is None else changed(drawn)
         scene = draw_scene(random, size, drawn)
         name = f"sim-{seed}"
         events = draw_events(random, scene, size, name, drawn)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classify.classify import Classifier
+from pipeline.classify.kinds import numbers_of, shipped
 from pipeline.classify.networks import CandidateNetwork
 from pipeline.classify.rings import rings
 from pipeline.classify.scorers import Inputs
@@ -42,12 +43,23 @@ UNKNOWN, OTHER, WANTED = -1, 0, 1
 def compared_by(triplets: Triplets, classifier: Classifier) -> tuple[Table, ...]:
     """Tables of numbers by which candidates are told apart, each (n, F), 0 where there is none.
 
-    What is measured of their cutouts, the light in rings and, where the real-bogus network in use tells it,
-    what that sees of them in its last layers but one and but two. The last but one sums up what tells real
-    from bogus; the one before still knows shapes for which that made no difference.
+    What is measured of their cutouts, the light in rings, how likely each is of each kind that a network was
+    taught and, where the real-bogus network in use tells it, what that sees of them in its last layers but
+    one and but two. The last but one sums up what tells real from bogus; the one before still knows shapes
+    for which that made no difference.
+
+    Of what is likely the root is taken: so distances are Hellinger's, and what is likelier than anything else
+    differs from what is hardly so. By logarithms kinds count that neither is of.
+
+    Raises
+    ------
+    ModelRefused
+        The network that tells kinds is not what came with AstrID, or another fails.
     """
     inputs = Inputs(triplets)
-    found: list[Table] = [inputs.features, rings(triplets)]
+    light = rings(triplets)
+    likely = shipped().probabilities(numbers_of(inputs.features, light))
+    found: list[Table] = [inputs.features, light, np.sqrt(likely)]
     for each in networks(classifier):
         found += each.last_layers(inputs)
     return tuple(np.nan_to_num(table.astype(np.float32), nan=0.0) for table in found)

@@ -12,7 +12,7 @@ from core.settings import Settings
 from core.settings_sections import DetectSettings
 from pipeline.classify import unet
 from pipeline.classify.model_file import Calibration, ModelRefused, read
-from pipeline.classify.shipped import SHIPPED
+from pipeline.classify.shipped import KINDS, SHIPPED
 from pipeline.classify.unet import LogOdds
 from pipeline.classify.unet_input import frame_input
 from pipeline.detection import unet_look
@@ -183,7 +183,7 @@ def test_switched_off_nothing_changes(made, peaks):
 
 
 def test_the_shipped_files_are_small_and_are_those_in_the_code():
-    files = (path for each in SHIPPED.values() for path in each.folder.iterdir())
+    files = (path for each in (*SHIPPED.values(), KINDS) for path in each.folder.iterdir())
     assert sum(path.stat().st_size for path in files) <= 3_000_000  # all models together
     assert unet.shipped().digest == SHIPPED["unet"].digest
 

@@ -72,7 +72,7 @@ def test_nothing_is_measured_twice_and_what_is_new_alone(search, sqlite_store):
     add(sqlite_store, 3)
     before = search()
     assert search.anew == 3
-    assert [table.shape[0] for table in before[1]] == [3] * 4
+    assert [table.shape[0] for table in before[1]] == [3] * 5
     same(before, search())
     assert search.anew == 0
     add(sqlite_store, 2)
@@ -94,7 +94,7 @@ def test_what_was_detected_anew_and_what_another_network_sees_is_measured_anew(s
     assert search.anew == 1
     bare = Search(sqlite_store, search.settings)
     bare.classifier = Classifier.of({})
-    assert len(bare()[1]) == 2
+    assert len(bare()[1]) == 3
     assert bare.anew == 2
     same(found, search())
     assert search.anew == 0

@@ -13,6 +13,7 @@ from core.errors import AstridError
 from core.models.names import EMBEDDING_OF
 from pipeline.classify import cutout_features, model_file, outlier_inputs, outliers, trees
 from pipeline.classify.classify import Classifier
+from pipeline.classify.kinds import shipped
 from pipeline.classify.model_file import Description, ModelRefused, read
 from pipeline.classify.networks import EMBEDDING, INPUT, OUTPUT, CandidateNetwork
 from pipeline.classify.scorers import Inputs, load, probabilities
@@ -253,8 +254,10 @@ def test_candidates_are_compared_by_what_is_measured_and_what_the_network_sees()
     triplets.ref[:3] = np.nan  # what cannot be measured says nothing
     seen = compared_by(triplets, Classifier.of())
     measured = compared_by(triplets, Classifier.of({}))
-    assert [table.shape for table in measured] == [(20, F), (20, 69)]
-    assert [table.shape for table in seen] == [(20, F), (20, 69), (20, 32), (20, 400)]
+    kinds = (20, len(shipped().kinds))
+    assert [table.shape for table in measured] == [(20, F), (20, 69), kinds]
+    assert [table.shape for table in seen] == [(20, F), (20, 69), kinds, (20, 32), (20, 400)]
+    np.testing.assert_allclose(np.square(measured[2]).sum(axis=1), 1.0, atol=1e-5)
     for ours, theirs in zip(seen, measured, strict=False):
         np.testing.assert_array_equal(ours, theirs)
     for table in seen:

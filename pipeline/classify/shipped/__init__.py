@@ -25,3 +25,6 @@ SHIPPED: dict[str, ShippedModel] = {
         "ensemble": "c73d59e01d0365408cff806ec09deac24646e3af70757aa7cb4eeecb462e13a2",
     }.items()
 }
+
+# Tells kinds of candidates for searches; it gives no score, and there is one version of it.
+KINDS = ShippedModel(_HERE / "kinds", "bc2794c9e21e5f15a45f159388fa91231a1d4b5fa792ed62b2e8e9b3e76049df")
