@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.neural_network import MLPClassifier
 
 from core.errors import AstridError
 from pipeline.classify import kinds as served
 from pipeline.classify.cutout_features import NAMES
-from pipeline.classify.kinds import NUMBERS, network_of, numbers_of, shipped, sound
+from pipeline.classify.kinds import LAYERS, NUMBERS, network_of, numbers_of, shipped, sound
 from pipeline.classify.model_file import ModelRefused, read
 from pipeline.classify.rings import rings
 from pipeline.classify.scorers import Inputs
@@ -196,6 +197,23 @@ def test_what_was_learnt_tells_kinds_and_is_kept_as_it_is(tmp_path):
         network.probabilities(examples.numbers), again.probabilities(examples.numbers)
     )
     assert metrics_of(again, examples[held]) == metrics
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_it_says_what_scikit_learn_says_of_the_same_layers():
+    examples = taught(200)
+    numbers = np.nan_to_num(examples.numbers)
+    learner = MLPClassifier((7,), max_iter=30, random_state=1).fit(numbers, examples.kind)
+    layers = {
+        name: each
+        for names, pair in zip(LAYERS, zip(learner.coefs_, learner.intercepts_, strict=True), strict=True)
+        for name, each in zip(names, pair, strict=True)
+    }
+    network = sound(
+        tuple(learner.classes_), {"centre": np.zeros(NUMBERS), "scale": np.ones(NUMBERS), **layers}
+    )
+    within = np.clip(numbers, -6.0, 6.0)  # beyond it a number says nothing more
+    np.testing.assert_allclose(network.probabilities(numbers), learner.predict_proba(within), atol=1e-6)
 
 
 def test_it_is_judged_by_fields_that_it_did_not_learn_from(tmp_path):
