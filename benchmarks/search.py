@@ -6,9 +6,10 @@ EXAMPLES are those that `python -m benchmarks.judge --work FOLDER` keeps in its 
 its fields 5,000 candidates are drawn, 75 of them of one class. Three of these are given as examples; then ten
 times ten answers are given, each to what `astrid candidates search` would list first. Told is how many of the
 other 72 are found by these hundred answers, the mean of some draws, their scatter and their range: by what is
-measured of cutouts alone, by what the real-bogus network that comes with AstrID sees of them too, as in the
-command, and by as much where each answer is learnt from before the next. Last is how many of all 75 are among
-the first hundred where the class of all 4,000 others of the pool is known: no search knows more.
+measured of cutouts alone and the kinds that are told by it, by what the real-bogus network that comes with
+AstrID sees of them too, as in the command, and by as much where each answer is learnt from before the next.
+Last is how many of all 75 are among the first hundred where the class of all 4,000 others of the pool is
+known: no search knows more.
 """
 
 from __future__ import annotations
