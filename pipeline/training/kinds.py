@@ -3,8 +3,8 @@
     python -m pipeline.training.kinds FOLDER --seed 501
 
 makes 400 fields and leaves the network in FOLDER, which must not exist: a quarter of an hour on one core. The
-one that comes with AstrID was made so. Its fields have more changes than those that other models learn from,
-and more stars that vary: most of what is bogus in a field is the same whatever changes in it.
+one that comes with AstrID was made as by it. Its fields have more changes than those that other models learn
+from, and more stars that vary: most of what is bogus in a field is the same whatever changes in it.
 """
 
 from __future__ import annotations
