@@ -65,7 +65,9 @@ def assess(frame: Frame, stars: Stars, settings: Settings, beta: float = COMMON_
         )
     seeing_px = stellar_fwhm(stars)
     if seeing_px <= 0.0:
-        raise FrameRefused("none of its stars is fit to measure the seeing: all are saturated or masked")
+        raise FrameRefused(
+            f"{len(stars)} stars were found, and none shows the seeing; 1 is needed", len(stars), 1
+        )
     if seeing_px > limits.max_seeing_px:
         raise FrameRefused(
             f"the seeing is {beside(seeing_px, limits.max_seeing_px)} pixels; "

@@ -30,7 +30,7 @@ from pipeline.stellar.profile import (
 )
 from pipeline.stellar.stamps import Stamps, psf_stamps, shifted
 from pipeline.stellar.star_fit import StarFit, fit_stars, slopes
-from pipeline.stellar.stars import half_width, select_psf_stars, stellar_fwhm
+from pipeline.stellar.stars import PSF_SNR, half_width, nearly_full, select_psf_stars, stellar_fwhm
 from pipeline.stellar.variation import fit_core, fit_pixels
 
 Values = NDArray[np.float64]
@@ -88,7 +88,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         Fewer than 3 stars are fit for it, or they are wider than 20 pixels.
     """
     chosen = select_psf_stars(frame, stars)
-    _need(len(chosen))
+    _need(len(chosen), frame, stars)
     while degree > 0 and len(chosen) < STARS_PER_TERM * len(term_powers(degree)):
         degree -= 1
     seeing = stellar_fwhm(chosen)
@@ -107,7 +107,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         fit = fit_stars(frame, light, model, np.r_[x, others.x], np.r_[y, others.y], len(chosen))
         x[:], y[:] = fit.x, fit.y
         shining = fit.flux > 0
-        _need(int(np.count_nonzero(shining)))
+        _need(int(np.count_nonzero(shining)), frame, stars)
         return _combined(fit, shining, model, degree)
 
     def settled(model: PsfModel, rounds: int, enough: float) -> tuple[PsfModel, Profile]:
@@ -191,11 +191,25 @@ def relative_error(model: PsfModel, x: Values, y: Values) -> Values:
     return np.asarray(np.sqrt(np.einsum("nt,ts,ns->n", terms, model.covariance, terms)))
 
 
-def _need(count: int) -> None:
-    if count < MIN_STARS:
-        raise FrameRefused(
-            f"too few stars show the point-spread function: {count}, and {MIN_STARS} are needed"
-        )
+def _need(count: int, frame: Frame, stars: Stars) -> None:
+    """Refuse a frame of too few stars, and say what most of its stars lack."""
+    if count >= MIN_STARS:
+        return
+    full = nearly_full(frame, stars)
+    masked = (stars.mask != 0) & ~full
+    faint = (stars.flux <= PSF_SNR * stars.flux_err) & ~full & ~masked
+    kinds = (
+        ("saturated or nearly so", full),
+        ("partly masked", masked),
+        (f"fainter than {PSF_SNR:g} sigma", faint),
+    )
+    found = [f"{np.count_nonzero(bad)} are {what}" for what, bad in kinds if bad.any()]
+    of_them = f" (of {len(stars)} stars {', '.join(found)})" if found else ""
+    raise FrameRefused(
+        f"too few stars show the point-spread function: {count}, and {MIN_STARS} are needed{of_them}",
+        count,
+        MIN_STARS,
+    )
 
 
 def _neighbours(stars: Stars, chosen: Stars, reach: float) -> Stars:

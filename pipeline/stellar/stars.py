@@ -27,6 +27,8 @@ LOCUS, BESIDE = 1.06, 1.2
 FEWEST, LEAST_SHARE, MOST_BESIDE = 15, 0.1, 0.3
 NARROWEST_PX, NARROWEST = 2.2, 0.4  # the second as a share of the commonest width
 NEAR_SEEING = 0.8  # radius, in FWHM of the stars, within which hardly any has more than half its peak
+PSF_SNR = 20.0  # of a star that is to show the point-spread function
+NEARLY_FULL = 0.85  # of the level of saturation
 MOST_SATURATED = 0.1  # of a frame: a larger area is no star
 MOST_THRESHOLD = 100.0  # standard deviations
 MOST_SHINING = 0.3  # of what is seen of a frame: where more is above the threshold, few stars are told apart
@@ -122,11 +124,9 @@ def select_psf_stars(frame: Frame, stars: Stars, limit: int = 200) -> Stars:
     inside = (np.minimum(stars.x, width - 1 - stars.x) > 2.0 * seeing) & (
         np.minimum(stars.y, height - 1 - stars.y) > 2.0 * seeing
     )
-    column = np.clip(np.rint(stars.x).astype(int), 0, width - 1)
-    row = np.clip(np.rint(stars.y).astype(int), 0, height - 1)
-    full = stars.peak + frame.background[row, column] > 0.85 * frame.saturation
-    bright = stars.flux > 20.0 * stars.flux_err
-    usable = inside & ~full & bright & (stars.mask == 0) & ((stars.flags & BROKEN_SHAPE) == 0)
+    bright = stars.flux > PSF_SNR * stars.flux_err
+    usable = inside & bright & (stars.mask == 0) & ((stars.flags & BROKEN_SHAPE) == 0)
+    usable &= ~nearly_full(frame, stars)
     # Among galaxies that outnumber them, stars are too few for what is clipped below.
     widest = BESIDE if seeing < _mode(_sound_widths(stars)) else 1.6
     usable &= (stars.fwhm > 0.6 * seeing) & (stars.fwhm < widest * seeing)
@@ -139,6 +139,15 @@ def select_psf_stars(frame: Frame, stars: Stars, limit: int = 200) -> Stars:
     for name, floor in (("fwhm", 0.04 * seeing), ("ellipticity", 0.05)):
         chosen = chosen.take(_on_locus(chosen, getattr(chosen, name), floor, frame.shape))
     return _spread(chosen, frame.shape, limit)
+
+
+def nearly_full(frame: Frame, stars: Stars) -> NDArray[np.bool_]:
+    """Which stars come so near saturation that a detector may not be linear there, or beyond."""
+    height, width = frame.shape
+    column = np.clip(np.rint(stars.x).astype(int), 0, width - 1)
+    row = np.clip(np.rint(stars.y).astype(int), 0, height - 1)
+    beyond = (stars.mask & MaskPlane.SATURATED) != 0
+    return np.asarray(beyond | (stars.peak + frame.background[row, column] > NEARLY_FULL * frame.saturation))
 
 
 def mask_under(mask: MaskImage, x: Values, y: Values, radius: float) -> NDArray[np.int64]:

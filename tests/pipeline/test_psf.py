@@ -1,5 +1,6 @@
 """The PSF is measured to within a per cent: its core, its wings, its change over the field."""
 
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -99,6 +100,32 @@ def test_two_stars_are_refused_with_their_number():
     frame, _ = star_frame(SHAPE, n_stars=0, extra=[(60.0, 60.3, 4e4), (300.2, 100.0, 6e4)])
     with pytest.raises(FrameRefused, match="stars show the point-spread function: 2, and"):
         estimate_psf(frame, find_stars(frame), 0)
+
+
+def test_a_frame_of_saturated_and_masked_stars_is_refused_with_how_many_they_are():
+    frame, _ = star_frame(SHAPE, n_stars=40, flux_range=(5e3, 1e6), saturation=900.0)
+    stars = find_stars(frame)
+    full = stars.peak + frame.background[0, 0] > 0.85 * 900.0
+    beside = (
+        np.rint(stars.y[~full]).astype(int),
+        np.clip(np.rint(stars.x[~full]).astype(int) + 2, 0, SHAPE[1] - 1),
+    )
+    frame.mask[beside] = MaskPlane.BAD
+    with pytest.raises(FrameRefused, match="are needed") as told:
+        estimate_psf(frame, find_stars(frame), 2)
+    of, saturated, masked = re.findall(r"\d+ (?=stars \d|are saturated or|are partly m)", str(told.value))
+    assert int(saturated) == pytest.approx(np.count_nonzero(full), abs=1)
+    assert int(masked) == pytest.approx(np.count_nonzero(~full), abs=1)
+    assert int(of) == int(saturated) + int(masked)
+    assert (told.value.value, told.value.limit) == (0, 3)
+
+
+def test_a_frame_of_faint_stars_is_refused_with_how_many_they_are():
+    frame, _ = star_frame(SHAPE, n_stars=60, flux_range=(500.0, 900.0))
+    stars = find_stars(frame)
+    words = rf": 0, and 3 are needed \(of {len(stars)} stars {len(stars)} are fainter than 20 sigma\)"
+    with pytest.raises(FrameRefused, match=words):
+        estimate_psf(frame, stars, 2)
 
 
 def test_stars_as_wide_as_stamps_still_show_their_psf():

@@ -101,5 +101,5 @@ def test_no_refusal_reads_as_if_the_limit_were_met():
 
 def test_a_frame_without_stars_is_refused_even_where_none_are_asked_for():
     nothing = STARS.take(np.zeros(len(STARS), bool))
-    with pytest.raises(FrameRefused, match="seeing"):
+    with pytest.raises(FrameRefused, match=r"^0 stars were found, and none shows the seeing; 1 is needed"):
         assess(FRAME, nothing, Settings(quality=QualitySettings(min_stars=0)))
