@@ -282,8 +282,8 @@ def classified(
     try:
         with clock.stage("classify") as remark:
             classifier = classifier_of()
-            remark.text = classifier.told
             scores = classifier.score_candidates(candidates)
+            remark.text = scores.told
             return with_scores(candidates, scores), (*classifier.remarks, *scores.remarks)
     except Exception as error:  # ONNX Runtime raises many kinds, of no common base
         log.exception("candidates could not be scored")

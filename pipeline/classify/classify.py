@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -71,9 +71,13 @@ class Scores:
     digests : dict of str to str
         Of the models that gave them.
     remarks : tuple of str
-        A sentence for each model that could not be used.
+        What the classifier could not say before: which versions refused what they were shown.
     moved : dict of str to (n,) float64
         How much each model moved the ensemble's log-odds.
+    refused : dict of str to str
+        Why, by the digests of versions that refused what they were shown.
+    told : str
+        Which models scored, as `Classifier.told`.
     """
 
     count: int
@@ -81,6 +85,8 @@ class Scores:
     digests: dict[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     moved: dict[str, Array] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    told: str = ""
 
     @classmethod
     def joined(cls, parts: Sequence[Scores]) -> Scores:
@@ -94,8 +100,7 @@ class Scores:
             name: np.concatenate([part.moved.get(name, np.zeros(part.count)) for part in parts])
             for name in dict.fromkeys(name for part in parts for name in part.moved)
         }
-        remarks = dict.fromkeys(said for part in parts for said in part.remarks)
-        return cls(sum(part.count for part in parts), by_model, digests, tuple(remarks), moved)
+        return cls(sum(part.count for part in parts), by_model, digests, moved=moved)
 
     def of(self, number: int) -> dict[str, float]:
         """The scores of one candidate by model."""
@@ -120,13 +125,19 @@ class Classifier:
     remarks : tuple of str
         Which version of a model was refused and why, and what scores instead; and where the ensemble was
         weighed with other versions than score.
+    asked : mapping
+        What was asked for.
+    refused : mapping of str to str
+        Why, by the digests of versions that refused what they were shown.
     """
 
     scorers: tuple[Scorer, ...]
     remarks: tuple[str, ...] = ()
+    asked: Models = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, models: Models | None = None) -> Classifier:
+    def of(cls, models: Models | None = None, refused: Mapping[str, str] | None = None) -> Classifier:
         """The models in use; those that did not change since are not read again.
 
         A version that is refused is passed over for the one that came with AstrID.
@@ -135,7 +146,10 @@ class Classifier:
         ----------
         models : mapping, optional
             As `pipeline.classify.chosen.chosen` gives them; by default those that came with AstrID.
+        refused : mapping of str to str, optional
+            Versions, by their digests, that are passed over as well, and why.
         """
+        known_refused = dict(refused or {})
         asked: Models = (
             models if models is not None else {name: (each.folder, None) for name, each in SHIPPED.items()}
         )
@@ -143,27 +157,28 @@ class Classifier:
         remarks: list[str] = []
         names = [name for name in asked if name not in OF_FRAMES]
         for name in sorted(names, key=lambda each: each in LAST):
-            refused: list[str] = []
+            why: list[str] = []
             ranked = _versions(name, *asked[name])
             for folder, digest in ranked:
+                if digest in known_refused:
+                    why.append(known_refused[digest])
+                    continue
                 try:
                     scorers.append(_READY(folder, digest))
                     break
                 except ModelRefused as error:
-                    refused.append(str(error))
-            if refused:
+                    why.append(str(error))
+            if why:
                 instead = f"the {name} that comes with AstrID scores instead"
                 here = any(each.name == name for each in scorers)
                 which = f"{name} {ranked[0][1][:SHOWN]}"
-                remarks.append(
-                    f"{which} is refused: {refused[0]}; {instead if here else f'no {name} scores'}."
-                )
+                remarks.append(f"{which} is refused: {why[0]}; {instead if here else f'no {name} scores'}.")
         used = {each.name: each.digest for each in scorers}
         used |= {name: _versions(name, *asked[name])[0][1] for name in OF_FRAMES if name in asked}
         for ensemble in scorers:
             said = differing(ensemble.weighed_with, used) if isinstance(ensemble, Ensemble) else None
             remarks += [said] if said is not None else []
-        return cls(tuple(scorers), tuple(remarks))
+        return cls(tuple(scorers), tuple(remarks), asked, known_refused)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -190,16 +205,45 @@ class Classifier:
         given : mapping of str to (n,) float64, optional
             Log-odds of models that see whole frames, by name.
         """
+        return self.by_batches(lambda classifier: [classifier.attempt(triplets, snr, given)])
+
+    def by_batches(self, score: Callable[[Classifier], Iterable[Scores]]) -> Scores:
+        """The scores of all batches as one, each model's by the same version.
+
+        A version that refuses what it is shown in any of them is passed over in all, as one that cannot be
+        read.
+
+        Parameters
+        ----------
+        score : callable
+            Gives what a classifier's `attempt` gives of each batch.
+        """
+        classifier = self
+        while True:
+            parts: list[Scores] = []
+            for part in score(classifier):
+                parts.append(part)
+                if part.refused:
+                    break
+            else:
+                more = tuple(said for said in classifier.remarks if said not in self.remarks)
+                return replace(Scores.joined(parts), remarks=more, told=classifier.told)
+            classifier = Classifier.of(classifier.asked, {**classifier.refused, **parts[-1].refused})
+
+    def attempt(
+        self, triplets: Triplets, snr: Array | None = None, given: Mapping[str, Array] | None = None
+    ) -> Scores:
+        """What `score` gives, but a version that refuses these candidates is told of, not passed over."""
         inputs = Inputs(triplets, snr, dict(given or {}))
         by_model: dict[str, Array] = {}
         digests: dict[str, str] = {}
-        remarks: list[str] = []
+        refused: dict[str, str] = {}
         moved: dict[str, Array] = {}
         for scorer in self.scorers:
             try:
                 inputs.log_odds[scorer.name] = scorer.logits(inputs)
-            except ModelRefused as refused:
-                remarks.append(f"{refused}; no {scorer.name} scores.")
+            except ModelRefused as error:
+                refused[scorer.digest] = str(error)
                 continue
             by_model[scorer.name] = probabilities(inputs.log_odds[scorer.name])
             digests[scorer.name] = scorer.digest
@@ -208,20 +252,22 @@ class Classifier:
         unseen = ~np.any([np.isfinite(plane).any(axis=(1, 2)) for plane in triplets.planes], axis=0)
         for values in by_model.values():
             values[unseen] = np.nan
-        return Scores(len(triplets), by_model, digests, tuple(remarks), moved)
+        return Scores(len(triplets), by_model, digests, moved=moved, refused=refused)
 
     def score_candidates(self, candidates: Sequence[Scorable]) -> Scores:
         """Score candidates by their packed cutouts; those without any get no score.
 
         Scores that they have of models that see whole frames count as given.
         """
-        parts: list[Scores] = []
-        for first in range(0, len(candidates), BATCH):
-            some = candidates[first : first + BATCH]
-            snr = np.array([each.snr for each in some], dtype=np.float64)
-            given = {name: _given(some, name) for name in OF_FRAMES}
-            parts.append(self.score(_triplets(some), snr, given))
-        return Scores.joined(parts)
+
+        def scored(classifier: Classifier) -> Iterator[Scores]:
+            for first in range(0, len(candidates), BATCH):
+                some = candidates[first : first + BATCH]
+                snr = np.array([each.snr for each in some], dtype=np.float64)
+                given = {name: _given(some, name) for name in OF_FRAMES}
+                yield classifier.attempt(_triplets(some), snr, given)
+
+        return self.by_batches(scored)
 
 
 def _given(candidates: Sequence[Scorable], name: str) -> Array:

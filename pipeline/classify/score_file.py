@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,20 +177,22 @@ def score(
     TripletFileError
         They are no triplets.
     """
-    parts: list[Scores] = []
-    done, starts = 0, range(0, len(triplets), BATCH)
-    with ThreadPoolExecutor(threads, thread_name_prefix="scores") as pool:
-        try:
-            for scored in pool.map(lambda first: _batch(triplets, classifier, first), starts):
-                parts.append(scored)
-                done += scored.count
-                if progress is not None:
-                    progress(done, len(triplets))
-        finally:
-            pool.shutdown(cancel_futures=True)
-    if not parts:  # none to score, yet who would have scored is told
+    if not len(triplets):  # none to score, yet who would have scored is told
         return Scores(0, {each.name: np.empty(0) for each in classifier.scorers}, classifier.digests)
-    return Scores.joined(parts)
+
+    def scored(by: Classifier) -> Iterator[Scores]:
+        done, starts = 0, range(0, len(triplets), BATCH)
+        with ThreadPoolExecutor(threads, thread_name_prefix="scores") as pool:
+            try:
+                for part in pool.map(lambda first: _batch(triplets, by, first), starts):
+                    yield part
+                    done += part.count
+                    if progress is not None:
+                        progress(done, len(triplets))
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    return classifier.by_batches(scored)
 
 
 def _batch(triplets: TripletFile, classifier: Classifier, first: int) -> Scores:
@@ -204,7 +206,7 @@ def _batch(triplets: TripletFile, classifier: Classifier, first: int) -> Scores:
         some = enlarged(some, np.array([enlargement(each) for each in fwhm_px]))
     snr, unet = (None if each is None else each[part] for each in (triplets.snr, triplets.unet))
     given = {} if unet is None else {"unet": np.array([log_odds_of(each) for each in unet])}
-    scores = classifier.score(some, snr, given)
+    scores = classifier.attempt(some, snr, given)
     blank = ~np.isfinite(some.diff).any(axis=(1, 2))
     for values in scores.by_model.values():
         values[blank] = np.nan

@@ -72,6 +72,7 @@ def rescore_stored(
     numbers = candidates_passing(store, filters)
     classifier = Classifier.of(chosen(store, settings))
     remarks = dict.fromkeys(classifier.remarks)
+    models = classifier.digests
     scored = without = unscored = done = 0
     for first in range(0, len(numbers), BATCH):
         some = numbers[first : first + BATCH].tolist()
@@ -79,18 +80,19 @@ def rescore_stored(
         wanted = [each for each in others if _is_wanted(each, alerts=settings.classify.alerts)]
         scores = classifier.score_candidates(wanted) if wanted else Scores(0)
         found = [_new(each, scores, i) for i, each in enumerate(wanted) if scores.of(i)]
-        scored += write_scores(store, classifier.told, found)
+        scored += write_scores(store, scores.told, found)
         if scores.digests:  # what none can score is not asked for again, nor missed by health
             in_vain = [_as_it_is(each) for i, each in enumerate(wanted) if not scores.of(i)]
-            write_scores(store, classifier.told, in_vain)
+            write_scores(store, scores.told, in_vain)
         silent = 0 if scores.digests else len(wanted)
         unscored += silent
         without += len(others) - len(found) - silent
         remarks |= dict.fromkeys(scores.remarks)
+        models = scores.digests or models
         done += len(some)
         if progress:
             progress(done, len(numbers), "candidates")
-    return Rescored(len(numbers), scored, without, unscored, classifier.digests, tuple(remarks))
+    return Rescored(len(numbers), scored, without, unscored, models, tuple(remarks))
 
 
 def _is_wanted(candidate: Kept, *, alerts: bool) -> bool:

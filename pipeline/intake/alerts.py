@@ -181,7 +181,7 @@ def _scored(alerts: Sequence[AlertFacts], store: Store, settings: Settings) -> S
         log.exception("alerts could not be scored")
         return alerts
     return [
-        replace(alert, score=best_of(ours), model_scores=ours, scored_by=classifier.told)
+        replace(alert, score=best_of(ours), model_scores=ours, scored_by=scores.told)
         if (ours := scores.of(number))
         else alert
         for number, alert in enumerate(alerts)

@@ -13,6 +13,7 @@ from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.model_file import ModelRefused
 from pipeline.classify.networks import CandidateNetwork
 from pipeline.classify.outliers import IsolationForest, OneClassMachine
+from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.trees import BoostedTrees
 from pipeline.engines import rescoring
 from pipeline.training import examples as example_sets
@@ -89,7 +90,8 @@ def test_models_that_refuse_what_they_are_shown_are_told_of_not_a_lack_of_cutout
         monkeypatch.setattr(kind, "logits", refuse)
     told = astrid.json("models", "rescore", code=4)
     assert (told["scored"], told["without"], told["unscored"]) == (0, 0, 4)
-    assert "the model takes other planes; no tree scores." in told["remarks"]
+    tree = SHIPPED["tree"].digest[:12]
+    assert f"tree {tree} is refused: the model takes other planes; no tree scores." in told["remarks"]
     said = astrid("models", "rescore", code=4)
     assert "4 keep what they have: no model could score them" in said
     assert "cutouts" not in said

@@ -14,10 +14,12 @@ import pytest
 
 from core.frames.outcome import CandidateFacts
 from core.models.files import folder_of, trouble
-from core.review.cutouts import Cutouts, pack
+from core.review.cutouts import Cutouts, pack, unpack
 from pipeline.classify import classify
 from pipeline.classify.classify import Classifier, best_of, with_scores
+from pipeline.classify.model_file import ModelRefused
 from pipeline.classify.shipped import SHIPPED
+from pipeline.classify.trees import BoostedTrees
 from pipeline.classify.triplets import Triplets
 from tests.pipeline import toy_models
 
@@ -98,6 +100,36 @@ def test_a_refused_version_is_passed_over_for_the_one_that_came_and_the_remark_s
     assert "the tree that comes with AstrID scores instead" in told
     assert "model.json cannot be read" in told
     assert set(broken.score_candidates(candidates[:2]).of(0)) == {"tree", "realbogus"}
+
+
+def test_a_version_that_refuses_some_of_what_it_is_shown_is_passed_over_for_all(
+    tmp_path, candidates, monkeypatch
+):
+    digest = toy_models.tree(tmp_path / "made")
+    own = BoostedTrees.logits
+
+    def logits(self, inputs):
+        if self.digest == digest and np.isnan(inputs.triplets.ref).all(axis=(1, 2)).any():
+            raise ModelRefused("tree: it knows no candidate without a reference")
+        return own(self, inputs)
+
+    monkeypatch.setattr(BoostedTrees, "logits", logits)
+    monkeypatch.setattr(classify, "BATCH", 5)
+    made = Classifier.of({"tree": (tmp_path / "made", digest)})
+    assert made.score_candidates(candidates).digests == {"tree": digest}
+    planes = unpack(candidates[-1].cutouts)
+    blank = replace(candidates[-1], cutouts=pack(replace(planes, ref=np.full_like(planes.ref, np.nan))))
+    mixed = [*candidates[:-1], blank]
+    scores = made.score_candidates(mixed)
+    shipped = Classifier.of({"tree": (SHIPPED["tree"].folder, None)})
+    np.testing.assert_array_equal(scores.by_model["tree"], shipped.score_candidates(mixed).by_model["tree"])
+    assert scores.digests == shipped.digests
+    (said,) = scores.remarks
+    assert said == (
+        f"tree {digest[:12]} is refused: tree: it knows no candidate without a reference; "
+        "the tree that comes with AstrID scores instead."
+    )
+    assert scores.told == f"scored by tree {SHIPPED['tree'].digest[:12]}. {said}"
 
 
 def test_a_refused_version_scores_once_its_files_are_mended(tmp_path):
