@@ -6,11 +6,12 @@ is let through: all weights are inside, and every operator is one that the archi
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pipeline.classify.model_file import ModelFile, ModelRefused
+from pipeline.classify.model_file import MOST_NUMBERS, ModelFile, ModelRefused
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -113,7 +114,7 @@ def checked(name: str, content: bytes, operators: frozenset[str]) -> Any:
     Raises
     ------
     ModelRefused
-        It is no ONNX, names other files, or consists of other operators.
+        It is no ONNX, names other files, holds what is no number, or consists of other operators.
     """
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -133,11 +134,14 @@ def checked(name: str, content: bytes, operators: frozenset[str]) -> Any:
         raise ModelRefused(f"{name}: model.onnx defines functions of its own")
     count = 0
     for graph in _graphs(network.graph):
-        if any(
-            tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data
-            for tensor in _tensors(graph)
-        ):
-            raise ModelRefused(f"{name}: model.onnx names other files as its weights")
+        for tensor in _tensors(graph):
+            _check_weights(name, tensor)
+        for sparse in _sparse(graph):
+            if math.prod(sparse.dims) > MOST_NUMBERS:
+                raise ModelRefused(
+                    f"{name}: model.onnx claims {math.prod(sparse.dims)} numbers, most of them 0; more than "
+                    f"{MOST_NUMBERS} are not read"
+                )
         for node in graph.node:
             count += 1
             if node.domain not in STANDARD or node.op_type not in operators:
@@ -161,16 +165,43 @@ def _graphs(graph: Any) -> Iterator[Any]:
                 waiting += attribute.graphs
 
 
+def _check_weights(name: str, tensor: Any) -> None:
+    """Refuse weights that lie in other files, or are no numbers."""
+    import numpy as np
+    import onnx
+
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+        raise ModelRefused(f"{name}: model.onnx names other files as its weights")
+    if tensor.data_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16):
+        return
+    try:
+        numbers = onnx.numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, OverflowError, MemoryError):
+        raise ModelRefused(f"{name}: model.onnx holds weights of another size than it says") from None
+    # A single number may be infinite: a bound of what is clipped, or what a pool is padded with.
+    if np.isnan(numbers).any() or (numbers.size > 1 and np.isinf(numbers).any()):
+        raise ModelRefused(
+            f"{name}: model.onnx holds values in {tensor.name[:64]!r} that are no finite numbers"
+        )
+
+
 def _tensors(graph: Any) -> Iterator[Any]:
     yield from graph.initializer
-    sparse = list(graph.sparse_initializer)
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
-            sparse += [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
-            sparse += attribute.sparse_tensors
-    for each in sparse:
+    for each in _sparse(graph):
         yield each.values
         yield each.indices
+
+
+def _sparse(graph: Any) -> Iterator[Any]:
+    """Tensors of which only what is not 0 is kept, and which whoever runs them fills up."""
+    yield from graph.sparse_initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("sparse_tensor"):
+                yield attribute.sparse_tensor
+            yield from attribute.sparse_tensors

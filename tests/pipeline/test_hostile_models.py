@@ -201,6 +201,31 @@ def hidden() -> onnx.ModelProto:
     return network(node)
 
 
+def with_weight(value: float) -> onnx.ModelProto:
+    weights = np.zeros((1, 6, SIDE, SIDE), np.float32)
+    weights[0, 0, 0, 0] = value
+    return network(
+        helper.make_node("Conv", ["triplet", "w"], ["raw"]),
+        helper.make_node("Relu", ["raw"], ["logit"]),
+        weights=(numpy_helper.from_array(weights, "w"),),
+    )
+
+
+def sparse_and_unused() -> onnx.ModelProto:
+    """Four bytes that are filled up to gigabytes as soon as they are read."""
+    made = network()
+    values = numpy_helper.from_array(np.ones(1, np.float32), "w")
+    indices = numpy_helper.from_array(np.zeros(1, np.int64))
+    made.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [10**4, 10**4]))
+    return made
+
+
+def of_another_size() -> onnx.ModelProto:
+    made = with_weight(1.0)
+    made.graph.initializer[0].dims[0] = 10**12
+    return made
+
+
 def padded() -> onnx.ModelProto:
     pads = [0, 0, 500_000, 500_000]
     weight = numpy_helper.from_array(np.zeros((1, 6, 1, 1), np.float32), "w")
@@ -229,6 +254,10 @@ def own_function() -> onnx.ModelProto:
         (own_domain, "operator 'Evil'"),
         (own_function, "functions of its own"),
         (padded, "too many to run"),
+        (lambda: with_weight(np.nan), "values in 'w' that are no finite numbers"),
+        (lambda: with_weight(np.inf), "values in 'w' that are no finite numbers"),
+        (sparse_and_unused, "claims 100000000 numbers"),
+        (of_another_size, "weights of another size than it says"),
         (lambda: network(helper.make_node("Loop", ["triplet"], ["logit"])), "operator 'Loop'"),
         (lambda: network(helper.make_node("ConstantOfShape", ["triplet"], ["logit"])), "ConstantOfShape"),
         (lambda: network(shape=("n", 3, 5, 5)), "other inputs|no ONNX"),
