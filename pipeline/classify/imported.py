@@ -89,28 +89,12 @@ def bring_in(
         It cannot be read, holds what may not be run, takes or gives something else, or fails when tried.
     """
     content = _read(path)
-    network = checked(path.name, content, OPERATORS)
-    takes = _takes(path.name, network, inputs)
-    (output, is_bounded) = _output(path.name, network)
     is_concluded = gives is None
-    gives = gives or ("probability" if is_bounded else "logit")
-    config: dict[str, int | float | str] = {
-        "input": takes.name,
-        "output": output,
-        "layout": takes.layout,
-        "planes": takes.planes,
-        "gives": gives,
-    }
-    description = Description(
-        kind="tree" if name == "tree" else "realbogus",
-        architecture=IMPORTED,
-        config=config,
-        inputs=takes.inputs,
-        features=list(NAMES) if takes.inputs == "features" else [],
-        trained={"imported_from": path.name[:200], "producer": str(network.producer_name)[:100]},
-    )
-    survive(path.name, _tried, description, content)
-    tried, given = _tried(description, content)
+    # Not even read here before another process lived through it.
+    asked = (path.name, content, str(name), str(inputs), None if gives is None else str(gives))
+    survive(path.name, _tried, *asked)
+    description, tried, given = _tried(*asked)
+    gives = str(description.config["gives"])
     _refuse_unsteady(path.name, tried, given)
     if examples is not None:
         from pipeline.training.calibration import platt
@@ -194,9 +178,33 @@ def _refuse_unsteady(name: str, network: Any, given: NDArray[np.float64]) -> Non
         )
 
 
-def _tried(description: Description, content: bytes) -> tuple[Any, NDArray[np.float64]]:
-    """The model, and what it gave some candidates."""
+def _tried(
+    path: str, content: bytes, name: str, inputs: str, gives: str | None
+) -> tuple[Description, Any, NDArray[np.float64]]:
+    """What a network is, the model, and what it gave some candidates."""
     from pipeline.classify.model_file import ModelFile
 
+    description = _described(path, content, name, inputs, gives)
     made = load(ModelFile(description, "", {}, content))
-    return made, made.logits(Inputs(some_triplets()))
+    return description, made, made.logits(Inputs(some_triplets()))
+
+
+def _described(path: str, content: bytes, name: str, inputs: str, gives: str | None) -> Description:
+    network = checked(path, content, OPERATORS)
+    takes = _takes(path, network, inputs)
+    (output, is_bounded) = _output(path, network)
+    config: dict[str, int | float | str] = {
+        "input": takes.name,
+        "output": output,
+        "layout": takes.layout,
+        "planes": takes.planes,
+        "gives": gives or ("probability" if is_bounded else "logit"),
+    }
+    return Description(
+        kind="tree" if name == "tree" else "realbogus",
+        architecture=IMPORTED,
+        config=config,
+        inputs=takes.inputs,
+        features=list(NAMES) if takes.inputs == "features" else [],
+        trained={"imported_from": path[:200], "producer": str(network.producer_name)[:100]},
+    )

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from pipeline.classify import imported
 from pipeline.classify.cutout_features import MEANING, NAMES
 from pipeline.classify.imported import bring_in
 from pipeline.classify.model_file import ModelRefused, read
@@ -302,6 +303,25 @@ def test_a_network_that_ends_the_program_which_reads_it_is_refused_by_one_that_g
     with pytest.raises(ModelRefused, match="ends the program that runs it"):
         bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_network_that_would_fill_the_memory_as_it_is_read_is_refused_by_one_that_goes_on(
+    tmp_path, monkeypatch
+):
+    """Two bytes of a file make an empty node, which takes a hundred of memory: only the trial reads them."""
+    network = b"".join([b"\x0a\x00"] * 3_000_000)
+    (tmp_path / "a.onnx").write_bytes(b"\x3a" + _varint(len(network)) + network)
+    monkeypatch.setattr(imported, "checked", lambda *_: pytest.fail("it was read here"))
+    with pytest.raises(ModelRefused, match="operator ''"):
+        bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet")
+
+
+def _varint(value: int) -> bytes:
+    found = []
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*found, value])
 
 
 def test_operations_that_lead_round_in_a_circle_are_refused(tmp_path):
