@@ -204,7 +204,9 @@ def _scaled(stack: NDArray[np.floating]) -> Stack:
         if flat_ones.any():
             spread = np.nanstd(seen[flat_ones].astype(np.float64), axis=1)
             sigma[flat_ones] = np.where(spread > 0, spread, 1.0)
-        out[known] = seen / sigma[:, np.newaxis]
+        with np.errstate(over="ignore"):  # so much light on so quiet a sky is no measurement
+            out[known] = seen / sigma[:, np.newaxis]
+        out[np.isinf(out)] = np.nan
     return out.reshape(stack.shape)
 
 

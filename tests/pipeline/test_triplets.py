@@ -69,6 +69,16 @@ def test_what_is_masked_or_beyond_all_measure_stays_masked(planes):
     assert np.isnan(found.ref[2]).all()
 
 
+@pytest.mark.parametrize(("dtype", "sky"), [(np.float32, 1e-44), (np.float64, 1e-310), (np.float64, 1e-30)])
+@pytest.mark.filterwarnings("error")
+def test_more_light_than_a_number_can_tell_of_is_masked(dtype, sky):
+    planes = (np.random.default_rng(1).normal(size=(3, 1, SIDE, SIDE)) * sky).astype(dtype)
+    planes[:, :, 31, 31] = 1e20
+    for plane in of_arrays(*planes).planes:
+        assert np.argwhere(~np.isfinite(plane[0])).tolist() == [[31, 31]]
+        assert np.isnan(plane[0, 31, 31])
+
+
 @pytest.mark.parametrize("side", [15, 61, 62, 63, 64, 101])
 def test_another_size_shares_the_middle_pixel(side):
     image = np.zeros((1, side, side), np.float32)
