@@ -225,8 +225,9 @@ class PsfModel:
 class PreparedReference:
     """A reference with all that every subtraction from it needs; made once, then cached.
 
-    ``caches`` holds what a method keeps between frames (such as transforms of tiles), by its own
-    keys; it changes nothing that can be seen.
+    ``names`` are of the frames in it, ``epochs`` the first and the last of their times. ``caches`` holds
+    what a method keeps between frames (such as transforms of tiles), by its own keys; it changes nothing
+    that can be seen.
     """
 
     frame: Frame
@@ -237,6 +238,8 @@ class PreparedReference:
     zeropoint: float | None = None  # magnitude of one stored unit of flux
     mag_system: str | None = None
     reference_id: int = 0
+    names: tuple[str, ...] = ()
+    epochs: tuple[float | None, float | None] = (None, None)
     caches: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.frame import Aligned, Difference, Frame
+from pipeline.frame import Aligned, Difference, Exposure, Frame, PreparedReference
 from pipeline.quantile import quantile
 from pipeline.subtraction.unsubtracted import unsubtracted_part
 
@@ -70,6 +70,26 @@ def shared_light(difference: Difference) -> str | None:
     return (
         "The frame and its reference seem to hold the same exposure, so that what it shows is subtracted"
         f" from itself: the score of empty sky scatters by {difference.score_std:.2f}, where 1 is expected."
+    )
+
+
+def part_of_reference(exposure: Exposure, reference: PreparedReference) -> str | None:
+    """A sentence where a frame is one of those that its reference is the mean of; none where it is not.
+
+    A coadd keeps the names of its frames, with folders where two are called the same, and the first and the
+    last of their times: a frame of that name from before or after is another.
+    """
+    count, taken = len(reference.names), exposure.mjd
+    first, last = reference.epochs
+    if count < 2 or taken is None or first is None or last is None:
+        return None
+    named = any(name.rpartition("/")[2] == exposure.name for name in reference.names)
+    if not (named and first - SAME_SECOND <= taken <= last + SAME_SECOND):
+        return None
+    return (
+        f"The frame is one of the {count} that its reference was made of, so that what it shows is subtracted"
+        " from itself in part: what is new in it is fainter here, and what is in it no more. A reference of"
+        " earlier frames alone tells it whole."
     )
 
 

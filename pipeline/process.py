@@ -62,7 +62,7 @@ from pipeline.outcome_facts import (
     on_grid,
     rejections,
 )
-from pipeline.pairing import contradicted_wcs, shared_light, told_of
+from pipeline.pairing import contradicted_wcs, part_of_reference, shared_light, told_of
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
 
@@ -226,6 +226,7 @@ def _subtracted(
         known = KnownSky.of(settings)
         candidates = with_known(candidates, reference, measured.frame.exposure.mjd, known)
     radius_px = match_radius_px(reference, max(new.psf.fwhm, reference.psf.fwhm), settings)
+    in_part = part_of_reference(measured.frame.exposure, reference)
     with clock.stage("forced"):
         # What is subtracted from itself has no flux, and would be a limit where there was light.
         forced = () if said else forced_points(known_objects, detections, difference, reference, radius_px)
@@ -250,6 +251,7 @@ def _subtracted(
             (
                 *measured.remarks,
                 *told_of(difference),
+                *((in_part,) if in_part else ()),
                 *contradicted_wcs(measured.frame, new, reference.frame),
                 *remark_on(saturated, reference.frame),
                 *rows,

@@ -85,4 +85,6 @@ def _measured(image: ReferenceImage, psf_degree: int, reference_id: int) -> Prep
         zeropoint=image.zeropoint,
         mag_system=image.mag_system,
         reference_id=reference_id,
+        names=image.names,
+        epochs=(image.mjd_first, image.mjd_last),
     )

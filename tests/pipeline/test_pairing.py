@@ -8,7 +8,7 @@ from astropy.wcs import WCS
 from scipy.ndimage import gaussian_filter
 
 from core.settings import Settings
-from pipeline.pairing import contradicted_wcs, told_of
+from pipeline.pairing import contradicted_wcs, part_of_reference, told_of
 from pipeline.registration.align import align
 from pipeline.stellar.stars import find_stars
 from pipeline.subtraction.subtract import subtract
@@ -24,6 +24,27 @@ def pair():
 
 def test_of_a_sound_difference_nothing_is_said(pair):
     assert told_of(subtract(*pair, Settings())) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "mjd", "is_part"),
+    [
+        ("a.fits", 5.0, True),
+        ("a.fits", 4.0, True),
+        ("a.fits", 3.9, False),  # of another night
+        ("a.fits", 6.1, False),
+        ("a.fits", None, False),
+        ("b.fits[2]", 5.0, True),
+        ("b.fits", 5.0, False),
+        ("c.fits", 5.0, False),
+    ],
+)
+def test_a_frame_of_a_coadd_is_known_by_its_name_and_time(pair, name, mjd, is_part):
+    exposure = replace(pair[0].frame.exposure, name=name, mjd=mjd)
+    coadd = replace(pair[1], names=("night/a.fits", "b.fits[2]"), epochs=(4.0, 6.0))
+    assert (part_of_reference(exposure, coadd) is not None) == is_part
+    alone = replace(coadd, names=(name,))
+    assert part_of_reference(exposure, alone) is None, "the noise of the score tells that"
 
 
 def test_of_a_smoothed_frame_it_is_told_that_its_noise_is_not_known(pair):

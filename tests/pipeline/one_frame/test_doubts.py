@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from pipeline.calibration.masters import Masters
 from pipeline.detection.new_saturated import CAUSE
+from pipeline.files.fits_files import read_frame
 from pipeline.intake.ingest import examine
 from pipeline.process import process
 from tests.pipeline.one_frame.case import Case
@@ -29,6 +30,16 @@ def test_what_is_to_be_said_of_the_calibration_is_told(case: Case) -> None:
     outcome = case.process(masters=masters)
     assert outcome.state == "done"
     assert "Flat f3 was set aside: saturated." in (outcome.reason or "")
+
+
+def test_a_frame_that_its_reference_was_made_of_is_told(case: Case) -> None:
+    mjd = read_frame(case.path, 0).exposure.mjd
+    names = (f"tonight/{case.path.name}", "earlier.fits")
+    its_own = replace(case.reference, names=names, epochs=(mjd - 1.0, mjd))
+    outcome = case.process(reference=its_own)
+    assert outcome.state == "done"
+    assert "The frame is one of the 2 that its reference was made of" in (outcome.reason or "")
+    assert "its reference was made of" not in (case.process().reason or "")
 
 
 def test_a_new_star_that_saturates_is_told_with_its_place(case: Case, tmp_path: Path) -> None:
