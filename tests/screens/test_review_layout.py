@@ -1,5 +1,7 @@
 """How the review screen shares its room out, and the images that stand in it."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -17,16 +19,16 @@ class TestLayout:
         assert (layout.panel_columns, layout.panel_rows) == (26, 13)
         assert (layout.fact_rows, layout.curve_rows) == (4, 2)
 
-    @pytest.mark.parametrize("width", range(40, 220, 7))
-    @pytest.mark.parametrize("height", range(10, 60, 5))
     @pytest.mark.parametrize("full", [False, True])
-    def test_everything_fits_with_square_pixels(self, width, height, full):
-        layout = arrange(width, height - MARGINS, full_size=full)
-        used = layout.panels * layout.panel_columns + layout.panels - 1
-        assert used <= width
-        assert layout.panel_columns == 2 * layout.panel_rows
-        assert 5 + layout.panel_rows + layout.fact_rows + layout.curve_rows <= height
-        assert min(layout.panel_rows, layout.fact_rows + 1, layout.curve_rows + 1) >= 1
+    def test_everything_fits_with_square_pixels(self, full):
+        for width, height in product(range(40, 220, 7), range(10, 60, 5)):
+            layout = arrange(width, height - MARGINS, full_size=full)
+            used = layout.panels * layout.panel_columns + layout.panels - 1
+            assert used <= width, height
+            assert layout.panel_columns == 2 * layout.panel_rows, (width, height)
+            assert 5 + layout.panel_rows + layout.fact_rows + layout.curve_rows <= height, width
+            least = min(layout.panel_rows, layout.fact_rows + 1, layout.curve_rows + 1)
+            assert least >= 1, (width, height)
 
     @pytest.mark.parametrize(("size", "beside"), [((80, 24), 40), ((140, 40), 68), ((60, 40), 0)])
     def test_facts_stand_beside_an_image_at_full_size_or_below_it(self, size, beside):
