@@ -61,6 +61,18 @@ def test_a_frame_is_processed_without_what_few_need():
     assert not loaded & {"mlflow", "onnxruntime", "prefect", "scipy.stats", "sklearn", "textual", "torch"}
 
 
+def test_models_are_listed_without_what_trains_scores_or_registers_them(tmp_path):
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / "mlflow.db").touch()
+    loaded = _loaded_by(
+        f"import os, sys\nos.environ['ASTRID_HOME'] = {str(tmp_path)!r}\n"
+        "sys.argv[1:] = ['models', 'list']\n"
+        "from astrid_tui.__main__ import main\ntry:\n    main()\nexcept SystemExit:\n    pass"
+    )
+    assert "core.models.registry" in loaded
+    assert not loaded & (HEAVY | {"onnx", "onnxruntime", "safetensors"})
+
+
 def test_two_files_are_subtracted_without_a_store(tmp_path):
     loaded = _loaded_by(
         f"import os, sys\nos.environ['ASTRID_HOME'] = {str(tmp_path)!r}\n"

@@ -3,8 +3,11 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
+from core.database.tables import TrainedModel
 from core.models import versions
+from core.models.overview import overview
 from core.models.versions import SHIPPED, ModelUnknown
 
 
@@ -33,6 +36,38 @@ def test_what_astrid_came_with_is_in_use_until_something_is_promoted(store):
     assert (told.number, told.digest) == (1, "a")
     (row,) = versions.promotions(store, "realbogus")
     assert (row.kind, row.number, row.previous, row.reason) == ("promote", 1, SHIPPED, "twice as good")
+
+
+def test_hundreds_of_versions_are_listed_in_as_many_questions_as_a_few_and_without_their_scorecards(
+    sqlite_store, tmp_path
+):
+    asked: list[str] = []
+    with sqlite_store.read() as db:
+        event.listen(db.get_bind(), "before_cursor_execute", lambda *given: asked.append(given[2]))
+
+    def listed() -> tuple[int, int]:
+        asked.clear()
+        rows = {row.name: row for row in overview(sqlite_store, tmp_path)}["realbogus"].versions
+        return len(rows), len(asked)
+
+    add(sqlite_store, "0")
+    (one, few) = listed()
+    with sqlite_store.write() as session:
+        session.add_all(
+            TrainedModel(
+                name="realbogus",
+                number=number,
+                digest=str(number),
+                origin="training",
+                created_at=1.0,
+                created_by="ann",
+                description={"kind": "realbogus", "trained": {"metrics": {"auc": 0.9}}},
+                scorecard={"strata": ["x" * 1000]},
+            )
+            for number in range(2, 501)
+        )
+    assert (one, listed()) == (1, (500, few))
+    assert not any("scorecard" in each for each in asked)
 
 
 def test_what_is_not_there_is_not_promoted(store):
