@@ -26,6 +26,9 @@ ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # where JSON may go
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # it tells of each table of its own that it makes
 }
+# By default boto3 sends checksums with files, in a way that others than Amazon, as Cloudflare R2, may refuse.
+# What is brought back is verified by a hash of our own.
+CHECKSUMS = ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
 
 
 class TrackingUnavailable(AstridError):
@@ -63,6 +66,8 @@ def client(settings: Settings, lacking: str = "could not be told") -> Iterator[A
         os.environ.setdefault(name, value)
     if settings.mlflow.s3_endpoint:
         os.environ.setdefault("MLFLOW_S3_ENDPOINT_URL", settings.mlflow.s3_endpoint)
+        for name in CHECKSUMS:
+            os.environ.setdefault(name, "when_required")
     if settings.mlflow.s3_region:
         os.environ.setdefault("AWS_DEFAULT_REGION", settings.mlflow.s3_region)
     uri = tracking_uri(settings)

@@ -58,6 +58,23 @@ def test_without_what_speaks_s3_it_is_told_what_to_install(
     assert "files in an S3 store need boto3: install AstrID with its extra 's3'" in str(trouble)
 
 
+def sent_files(monkeypatch):
+    """Requests to put a file into an S3 store, from now on."""
+    from botocore.httpsession import URLLib3Session
+
+    for name in ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"):
+        monkeypatch.delenv(name, raising=False)
+    sent, send = [], URLLib3Session.send
+
+    def recorded(self, request):
+        if request.method == "PUT":
+            sent.append(request)
+        return send(self, request)
+
+    monkeypatch.setattr(URLLib3Session, "send", recorded)
+    return sent
+
+
 def test_files_in_an_s3_store_reach_another_machine_and_are_verified(
     sqlite_store, tmp_path, registry_template, s3, monkeypatch
 ):
@@ -70,7 +87,10 @@ def test_files_in_an_s3_store_reach_another_machine_and_are_verified(
     place = {"artifacts": "s3://astrid/mlflow", "s3_endpoint": s3, "s3_region": "auto"}
     here = home(tmp_path, registry_template, **place)
     model = keep_trained(sqlite_store, here, train(here))
+    sent = sent_files(monkeypatch)
     assert tracking.sync(sqlite_store, here).trouble is None
+    (headers,) = (each.headers for each in sent if each.url.endswith("model/model.json"))
+    assert not [name for name in headers if "checksum" in name.lower() or "trailer" in name.lower()]
     there = Settings(home=tmp_path / "there", mlflow=here.mlflow)
     own_database(there).parent.mkdir(parents=True)
     shutil.copy(own_database(here), own_database(there))
