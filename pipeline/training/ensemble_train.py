@@ -64,7 +64,10 @@ def weigh(
         weights.append(full)
         bias.append(fitted[0])
     if not present:
-        raise AstridError(f"{LEAST_OF_A_KIND} real and as many bogus examples are needed to weigh models")
+        raise AstridError(
+            f"{LEAST_OF_A_KIND} real and as many bogus examples are needed to weigh models: "
+            "give more --fields"
+        )
     return {
         "present": np.array(present, dtype=np.uint8),
         "weights": np.array(weights),

@@ -178,7 +178,9 @@ def train(
     few = held_out[np.sort(np.random.default_rng(0).permutation(len(held_out))[:MEASURED])]
     for label, word in ((REAL, "real"), (BOGUS, "bogus")):
         if np.count_nonzero(examples.label == label) < options.batch // 8:
-            raise TrainingError(f"there are too few {word} examples to learn from")
+            raise TrainingError(
+                f"there are too few {word} examples to learn from: give more of them, or more --fields"
+            )
     with checkpoints.threads(options.threads), checkpoints.enough_memory():
         data = examples.digest if start is None else start.told_with(examples.digest)
         state = _start(options, checkpoint, data, start)

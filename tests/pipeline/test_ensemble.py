@@ -135,7 +135,7 @@ def test_zones_are_empty_where_too_little_is_known_to_keep_their_budgets():
 
 def test_a_handful_of_examples_weighs_nothing():
     inputs, label = drawn(40, 7)
-    with pytest.raises(AstridError, match="to weigh models"):
+    with pytest.raises(AstridError, match="to weigh models: give more --fields"):
         weigh(member_table(inputs, MEMBERS), label, MEMBERS)
 
 

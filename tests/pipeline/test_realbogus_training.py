@@ -247,7 +247,7 @@ def test_a_checkpoint_of_another_training_or_of_none_is_refused(made, examples, 
 
 def test_examples_of_one_kind_alone_teach_nothing(examples, tmp_path):
     real = examples[examples.label == 1]
-    with pytest.raises(TrainingError, match="too few bogus"):
+    with pytest.raises(TrainingError, match="too few bogus examples to learn from: give more"):
         realbogus_train.train(real, real, SHORT, tmp_path / "k")
 
 
