@@ -108,7 +108,9 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     # From here on in place: a copy more of each image would make this what takes most memory of all.
     gain = np.float32(detector.gain)
     data, level = np.multiply(counts, gain, out=counts), np.multiply(sky, gain, out=sky)
-    quiet = sky_variance(level, current * gain + np.float32(added) * gain**2, response, of_flat, detector)
+    quiet = sky_variance(
+        level, current * gain + np.float32(added * detector.gain**2), response, of_flat, detector
+    )
     sigma = np.sqrt(quiet)
     mask[(data - level < np.float32(-COLD_SIGMA) * sigma) & ~bad] |= np.uint16(MaskPlane.BAD)
     if settings.calibrate.cosmic_rays:

@@ -32,6 +32,8 @@ LARGEST_READ_NOISE = 50.0  # electrons
 HARDLY_SKY = 9.0  # electrons: their noise is less than that of reading
 LEAST_OWN = 0.01  # of a sky's variance is the frame's own, however noisy its masters
 
+NO_NOISE = 1e-6  # data units: taken where there is none
+
 ENOUGH = 2**18  # pixels tell the noise to three parts in a thousand: of larger images some bands of rows do
 BAND_ROWS = 64
 
@@ -98,7 +100,7 @@ def sky_noise(data: Image, background: Image, bad: NDArray[np.bool_]) -> SkyNois
     sigma = MAD_TO_SIGMA * quantile(np.abs(sample), 0.5)
     if sigma == 0.0:  # coarse digitisation: most neighbours are equal
         sigma = float(sample.std())
-    return SkyNoise(level=quantile(data[quiet], 0.5), sigma=max(sigma, 1e-6))
+    return SkyNoise(level=quantile(data[quiet], 0.5), sigma=sigma if sigma > 0.0 else NO_NOISE)
 
 
 def some_rows(image: Image) -> NDArray[np.intp]:

@@ -164,12 +164,15 @@ def inject(sources: Sources, difference: Difference, new: Aligned, random: np.ra
         photons, rows, columns = _photons(some, new, gain * response.flux_scale, random)
         added, change = _through(kernels, tiles, photons / gain.astype(np.float32)[:, None, None])
         # A Poisson variance is the light itself; an empirical rescaling enlarged all errors alike.
-        variance = some.flux * response.flux_scale / gain * (unit / difference.score_scale) ** 2
-        noise2 = (variance * kernels.share[tiles]).astype(np.float32)[:, None, None] * kernels.noise2
+        variance = (
+            some.flux * response.flux_scale / gain / (response.flux_scale * difference.score_scale) ** 2
+        )
+        # In double precision: a unit may be so large that no square of a flux is a number in single.
+        noise2 = (variance * kernels.share[tiles])[:, None, None] * kernels.noise2
         place, part = _windows(rows, columns, added.shape[-1], flux.shape)
         flux.ravel()[place] += unit * added[part]
         data.ravel()[place] += unit * change[part]
-        flux_err.ravel()[place] = np.sqrt(np.square(flux_err.ravel()[place]) + noise2[part])
+        flux_err.ravel()[place] = np.hypot(flux_err.ravel()[place], np.sqrt(noise2[part]))
         seen = difference.mask.ravel()[place] == 0
         there = flux.ravel()[place] / flux_err.ravel()[place]
         score.ravel()[place] = np.where(seen, there, np.float32(0.0))

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 Stamps = NDArray[np.float64]  # (n, size, size), the nearest pixel to each place in the middle
 
 PSFS_AT_ONCE = 50  # they stay in a processor's cache
+NOTHING = 1e-12  # of a flux's error: light is divided by no less, whatever unit it is in
 FAR = 99.0  # FWHM: nothing of the kind is near
 
 MEANING: dict[str, str] = {
@@ -89,10 +90,11 @@ def measure(
     psf = centred_psfs(difference.psf, x, y, half)
     core, ring = (distance < 1.0) & good, (distance > 2.0) & (distance < 4.0) & good
 
-    offset, sigma = _level(data, ring)
+    nothing = NOTHING * places.flux_err
+    offset, sigma = _level(data, ring, nothing)
     noise_ratio = places.flux_err / _sky_error(difference, x, y, half)
     score_peak = np.maximum(np.abs(places.snr), 1e-6)
-    fit = _fit(data, psf, core, np.abs(places.flux), sigma * np.maximum(noise_ratio, 1.0))
+    fit = _fit(data, psf, core, np.abs(places.flux), sigma * np.maximum(noise_ratio, 1.0), nothing)
     expected = score_peak / np.sqrt(score_peak**2 + np.maximum(core.sum(axis=(1, 2)), 1))
     around = (distance > 1.0) & (distance < 2.0) & good
     found = {
@@ -100,8 +102,8 @@ def measure(
         **fit,
         "likeness": fit["psf_correlation"] / expected,
         "ring_share": _ring_share(places, difference, around),
-        **_shape(data, psf, core, fwhm),
-        **_opposite(data, score, distance, core),
+        **_shape(data, psf, core, fwhm, nothing),
+        **_opposite(data, score, distance, core, nothing),
         "offset_sigma": offset / sigma,
         "score_rms": np.sqrt(_mean(np.square(score), ring, empty=1.0)),
         "noise_ratio": noise_ratio,
@@ -172,12 +174,12 @@ def _ring_share(places: Places, difference: Difference, around: NDArray[np.bool_
     return np.where(around.any(axis=(1, 2)), share, 0.0)
 
 
-def _level(data: Stamps, ring: NDArray[np.bool_]) -> tuple[Array, Array]:
+def _level(data: Stamps, ring: NDArray[np.bool_], nothing: Array) -> tuple[Array, Array]:
     """Median and robust sigma of the pixels of a ring; without a ring, of the whole stamp."""
     seen = np.where(ring | ~ring.any(axis=(1, 2), keepdims=True), data, np.nan)
     middle = _medians(seen)
     sigma = MAD_TO_SIGMA * _medians(np.abs(seen - middle[:, None, None]))
-    return middle, np.maximum(sigma, 1e-12)
+    return middle, np.maximum(sigma, nothing)
 
 
 def _medians(values: Stamps) -> Array:
@@ -202,7 +204,9 @@ def _percentile(values: Stamps, share: float) -> Array:
     return found
 
 
-def _shape(data: Stamps, psf: Stamps, core: NDArray[np.bool_], fwhm: float) -> dict[str, Array]:
+def _shape(
+    data: Stamps, psf: Stamps, core: NDArray[np.bool_], fwhm: float, nothing: Array
+) -> dict[str, Array]:
     """Moments under a Gaussian window of the PSF's width, and how the two halves differ."""
     steps = np.arange(data.shape[1]) - data.shape[1] // 2
     squared = steps[:, None] ** 2 + steps[None, :] ** 2
@@ -225,7 +229,7 @@ def _shape(data: Stamps, psf: Stamps, core: NDArray[np.bool_], fwhm: float) -> d
     trace, gap = xx + yy, np.hypot(xx - yy, 2.0 * xy)
     minor, major = np.maximum(trace - gap, 0.0), np.maximum(trace + gap, 1e-6)
     turned = data[:, ::-1, ::-1]
-    total = np.maximum(np.sum(np.abs(data) * core, axis=(1, 2)), 1e-12)
+    total = np.maximum(np.sum(np.abs(data) * core, axis=(1, 2)), nothing)
     return {
         "fwhm_ratio": np.sqrt(np.maximum(trace, 0.0) / np.maximum(reference[0] + reference[1], 1e-6)),
         "ellipticity": 1.0 - np.sqrt(minor / major),
@@ -233,7 +237,9 @@ def _shape(data: Stamps, psf: Stamps, core: NDArray[np.bool_], fwhm: float) -> d
     }
 
 
-def _fit(data: Stamps, psf: Stamps, core: NDArray[np.bool_], flux: Array, sigma: Array) -> dict[str, Array]:
+def _fit(
+    data: Stamps, psf: Stamps, core: NDArray[np.bool_], flux: Array, sigma: Array, nothing: Array
+) -> dict[str, Array]:
     model = psf * flux[:, None, None]
     count = np.maximum(core.sum(axis=(1, 2)), 1)
     chi2 = np.sum(np.square(data - model) * core, axis=(1, 2)) / sigma**2 / count
@@ -243,17 +249,19 @@ def _fit(data: Stamps, psf: Stamps, core: NDArray[np.bool_], flux: Array, sigma:
     middle = slice(data.shape[1] // 2 - 1, data.shape[1] // 2 + 2)
     return {
         "chi2": chi2,
-        "psf_correlation": cross / np.maximum(norm, 1e-12),
+        "psf_correlation": cross / np.maximum(norm, nothing),
         "peak_ratio": data[:, middle, middle].max(axis=(1, 2))
-        / np.maximum(model[:, middle, middle].max(axis=(1, 2)), 1e-12),
+        / np.maximum(model[:, middle, middle].max(axis=(1, 2)), nothing),
     }
 
 
-def _opposite(data: Stamps, score: Stamps, distance: Stamps, core: NDArray[np.bool_]) -> dict[str, Array]:
+def _opposite(
+    data: Stamps, score: Stamps, distance: Stamps, core: NDArray[np.bool_], nothing: Array
+) -> dict[str, Array]:
     middle = score.shape[1] // 2
     peak = np.maximum(score[:, middle - 1 : middle + 2, middle - 1 : middle + 2].max(axis=(1, 2)), 1e-6)
     lowest = np.where(distance < 2.0, score, 0.0).min(axis=(1, 2))
-    total = np.maximum(np.sum(np.abs(data) * core, axis=(1, 2)), 1e-12)
+    total = np.maximum(np.sum(np.abs(data) * core, axis=(1, 2)), nothing)
     return {
         "dipole_ratio": np.maximum(-lowest, 0.0) / peak,
         "negative_share": np.sum(np.maximum(-data, 0.0) * core, axis=(1, 2)) / total,

@@ -1,5 +1,6 @@
 """`astrid diff` at the command line: what it says of two files, and what it leaves."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +206,42 @@ def test_the_region_that_lies_worst_on_the_reference_is_told(astrid: Command, tm
     (line,) = [line for line in lines if line.startswith("worst of 9 regions, ")]
     assert f"around x 426, y 426: {worst['stars']} stars scatter by {worst['scatter_px']:.3f} px" in line
     assert line.endswith(f", {worst['rms_px']:.3f} px beyond noise")
+
+
+@pytest.fixture(scope="module")
+def in_units(pair: Path) -> Callable[[float], tuple[Path, Path]]:
+    """The pair in units so large, its headers telling no gain."""
+
+    def written(unit: float) -> tuple[Path, Path]:
+        paths = pair / f"{unit:g}" / "new.fits", pair / f"{unit:g}" / "ref.fits"
+        paths[0].parent.mkdir(exist_ok=True)
+        for path in paths:
+            with fits.open(pair / path.name) as files:
+                header = files[0].header.copy()
+                del header["GAIN"], header["RDNOISE"]
+                header["BUNIT"] = "Jy"
+                data = (files[0].data.astype(float) * unit).astype(np.float32)
+            fits.writeto(path, data, header, overwrite=True)
+        return paths
+
+    return written
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-18, 1e-28])
+def test_what_is_found_is_the_same_in_whatever_unit_the_pixels_are(
+    astrid: Command, in_units: Callable[[float], tuple[Path, Path]], unit: float
+) -> None:
+    usual, other = (astrid.json("diff", *in_units(each), "--no-score", "--depth") for each in (1.0, unit))
+    assert usual["sources"]
+    assert len(usual["sources"]) == len(other["sources"])
+    for one, same in zip(usual["sources"], other["sources"], strict=True):
+        assert (same["x"], same["y"]) == pytest.approx((one["x"], one["y"]), abs=0.01)
+        assert same["snr"] == pytest.approx(one["snr"], rel=1e-3)
+        assert same["flux"] / unit == pytest.approx(one["flux"], rel=1e-3)
+        assert same["flux_err"] / unit == pytest.approx(one["flux_err"], rel=1e-3)
+    assert other["score_std"] == pytest.approx(usual["score_std"], abs=1e-3)
+    assert other["snr50"] == pytest.approx(usual["snr50"], rel=0.02)
+    assert [each.split(":")[1] for each in other["warnings"]] == [" gain unknown"] * 2
 
 
 def test_a_frame_against_itself_is_told(astrid: Command) -> None:
