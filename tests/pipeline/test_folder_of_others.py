@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.engines.local
+import pipeline.engines.processes
 from core.operations.launch import spawn_astrid
 from core.settings import Settings
 from pipeline.classify.trial import survive
@@ -39,8 +39,8 @@ def test_a_run_that_is_started_runs_nothing_of_it(told: Path, tmp_path: Path) ->
 
 
 def test_a_worker_runs_nothing_of_it(told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.engines.local, "_work", loaded)
-    worker = pipeline.engines.local._started(Settings(home=tmp_path), 1, 1)
+    monkeypatch.setattr(pipeline.engines.processes, "_work", loaded)
+    worker = pipeline.engines.processes._started(Settings(home=tmp_path), 1, 1)
     worker.process.join()
     assert not told.exists()
     assert worker.process.exitcode == 0

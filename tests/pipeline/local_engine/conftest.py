@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import pipeline.engines.local
+import pipeline.engines.processes
 import pipeline.engines.worker
 from core.database.store import Store
 from core.frames import references
@@ -40,7 +40,7 @@ def settings(night: Night, store: Store, store_url: str) -> Settings:
 def on_sqlite(night: Night, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, Store]:
     """The same on SQLite alone, for tests of processes, which are forked here: to spawn one takes seconds."""
     begin()  # not by the run, which holds signals back as it starts workers
-    monkeypatch.setattr(pipeline.engines.local, "get_context", lambda _: FORKS)
+    monkeypatch.setattr(pipeline.engines.processes, "get_context", lambda _: FORKS)
     register(sqlite_store, night.frames)
     references.add(sqlite_store, night.reference)
     return night.settings(f"sqlite:///{sqlite_store.url}"), sqlite_store

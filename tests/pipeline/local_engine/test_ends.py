@@ -13,7 +13,7 @@ import pytest
 from sqlmodel import select
 
 import pipeline.engines.heartbeat
-import pipeline.engines.local
+import pipeline.engines.processes
 import pipeline.engines.worker
 from core.database.store import Store
 from core.database.store_errors import StoreMissing
@@ -158,8 +158,8 @@ def test_a_worker_that_cannot_open_the_store_says_why_and_so_does_the_run(
     """As where the server takes no more connections; the run itself has one."""
     settings, store = on_sqlite
     other = settings.model_copy(update={"store": StoreSettings(url=f"sqlite:///{settings.home / 'none.db'}")})
-    begin = pipeline.engines.local._started
-    monkeypatch.setattr(pipeline.engines.local, "_started", lambda _, *words: begin(other, *words))
+    begin = pipeline.engines.processes._started
+    monkeypatch.setattr(pipeline.engines.processes, "_started", lambda _, *words: begin(other, *words))
     with pytest.raises(StoreMissing, match=r"none\.db"):
         run(settings, workers=2)
     ended = last_run(store)
@@ -171,4 +171,4 @@ def test_a_worker_that_cannot_open_the_store_says_why_and_so_does_the_run(
     ("code", "words"), [(-15, "was stopped by SIGTERM"), (1, "ended with exit code 1"), (-99, "signal 99")]
 )
 def test_how_a_worker_ended_is_told_in_words(code: int, words: str) -> None:
-    assert words in pipeline.engines.local.ended_how(code)
+    assert words in pipeline.engines.processes.ended_how(code)

@@ -18,6 +18,7 @@ from sqlmodel import select
 import core.operations.threads
 import pipeline.engines.heartbeat
 import pipeline.engines.local
+import pipeline.engines.processes
 import pipeline.engines.worker
 from core.database import patience
 from core.database.store import Store, open_store
@@ -127,13 +128,13 @@ def test_no_more_processes_start_than_frames_are_due(
     settings, store = on_sqlite
     keys = [row.id or 0 for row in rows(store)]
     queue.drop(store, keys[1:])
-    started, begin = [], pipeline.engines.local._started
+    started, begin = [], pipeline.engines.processes._started
 
     def counted(*words):
         started.append(words[-1])
         return begin(*words)
 
-    monkeypatch.setattr(pipeline.engines.local, "_started", counted)
+    monkeypatch.setattr(pipeline.engines.processes, "_started", counted)
     summary = run(settings, workers=9, on_begin=lambda _: started != [0] or queue.requeue(store, keys[1:2]))
     assert (summary.counts, started) == ({"done": 2}, [0, 1])
     assert (run(settings, workers=9).counts, started) == ({}, [0, 1])
@@ -144,13 +145,13 @@ def test_processes_share_the_cores_unless_a_number_is_set(
     on_sqlite: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch, threads: int, each: int
 ) -> None:
     settings, _ = on_sqlite
-    told, begin = [], pipeline.engines.local._started
+    told, begin = [], pipeline.engines.processes._started
 
     def heard(settings, *words):
         told.append(settings.run.threads)
         return begin(settings, *words)
 
-    monkeypatch.setattr(pipeline.engines.local, "_started", heard)
+    monkeypatch.setattr(pipeline.engines.processes, "_started", heard)
     monkeypatch.setattr(core.operations.threads, "usable_cores", lambda: 6)
     run(with_threads(settings, threads), workers=2, limit=2)
     assert told == [each, each]
