@@ -95,7 +95,9 @@ class Recording:
         if isinstance(error, KeyboardInterrupt):
             self._reason = "interrupted"
         elif error is not None:
-            self._facts |= {"state": FAILED, "reason": str(refused or one_line(error))}
+            why = refused or error
+            reason = str(why) if isinstance(why, AstridError) else one_line(error)
+            self._facts |= {"state": FAILED, "reason": reason}
         if error is None or isinstance(error, KeyboardInterrupt):
             self._facts |= {"state": STOPPED if self._reason else DONE, "reason": self._reason}
         self._facts |= {"ended_at": time.time(), "energy_j": self._all_energy()}

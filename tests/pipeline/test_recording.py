@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from core.errors import AstridError
 from core.models import trainings
 from core.settings import Settings
 from pipeline.energy.meter import EnergyMeter
@@ -51,3 +52,10 @@ def test_a_training_that_was_killed_had_been_at_work_until_it_last_wrote(tmp_pat
         recording.os.utime(each, (90.0, 90.0))
     found = leg(tmp_path, monkeypatch, clock, 7.0, found.key)
     assert (found.seconds(clock[0]), found.energy_j) == (150.0, None)
+
+
+def test_a_training_that_was_refused_tells_the_sentence_and_no_name_of_our_code(tmp_path):
+    with pytest.raises(AstridError), Recording(Settings(home=tmp_path), "tree", {}):
+        raise AstridError("there is nothing to learn from: give more --fields")
+    (found,) = trainings.trainings(tmp_path)
+    assert (found.state, found.reason) == ("failed", "there is nothing to learn from: give more --fields")

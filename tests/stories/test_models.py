@@ -3,6 +3,10 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +21,7 @@ from core.models import versions
 from core.models.registry import own_database
 from core.models.trainings import CURVE
 from core.operations import runs
+from core.operations.processes import mark_of
 from core.settings import load
 from pipeline.classify.model_file import Description
 from pipeline.classify.shipped import SHIPPED
@@ -313,6 +318,27 @@ async def test_trainings_are_watched(home) -> None:
         await until(
             pilot, "nothing was started: the training of tree ended at once", "greater than or equal to 2"
         )
+
+
+async def test_a_training_at_work_is_stopped_by_a_typed_word(home) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        try:
+            facts = {"pid": process.pid, "mark": mark_of(process.pid), "host": os.uname().nodename}
+            a_training(home, state="running", started_at=time.time(), **facts)
+            async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
+                await pilot.press("4")
+                await until(pilot, "tree              running")
+                await pilot.press("tab", "tab", "K")
+                await until(pilot, "stop the training 20270101-000000-tree-abcdef")
+                await pilot.press(*"no", "enter")
+                await pilot.press("K")
+                await until(pilot, "type stop to do it")
+                assert process.poll() is None
+                await pilot.press(*"stop", "enter")
+                await until(pilot, "the training of tree was asked to stop")
+            assert process.wait(10) == -signal.SIGTERM
+        finally:
+            process.kill()
 
 
 def test_scripts_list_promote_and_roll_back(home, sqlite_store, monkeypatch, capsys) -> None:
