@@ -54,7 +54,9 @@ def models_to_judge(
     from core.models.names import NAMES
     from core.models.versions import SHIPPED
     from pipeline.classify.chosen import chosen, of_version, shipped_folder
+    from pipeline.classify.first_run import run_once
     from pipeline.classify.model_file import read
+    from pipeline.classify.trial import survive
 
     found: dict[str, tuple[Path, str | None]]
     try:
@@ -68,7 +70,10 @@ def models_to_judge(
         # Those that AstrID came with need none.
         found = {name: (shipped_folder(name), None) for name in NAMES if shipped_folder(name).is_dir()}
     for each in folders or ():
-        found[read(each).description.kind] = (each, None)
+        model = read(each)
+        if model.network is not None:
+            survive(str(each), run_once, each, model.digest)
+        found[model.description.kind] = (each, None)
     return found
 
 
@@ -107,11 +112,13 @@ def _with_network(
     from dataclasses import replace
 
     from pipeline.classify.model_file import ModelRefused, read
+    from pipeline.classify.proven import see_that_it_ran
     from pipeline.classify.unet import UNet
 
     why_not, model, network = "there is no version of it", None, None
     try:
         if UNET in found:
+            see_that_it_ran(*found[UNET])
             model = read(*found[UNET])
             network = UNet(model)
     except ModelRefused as refusal:

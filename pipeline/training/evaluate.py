@@ -17,6 +17,7 @@ from core.models.weighed import OF_FRAMES
 from pipeline.classify import scorers
 from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.model_file import ModelFile, ModelRefused, read
+from pipeline.classify.proven import see_that_it_ran
 from pipeline.classify.scorers import Inputs, Scorer
 from pipeline.training import remembered
 from pipeline.training.examples import Examples
@@ -83,6 +84,7 @@ def ready(folders: Mapping[str, tuple[Path, str | None]], names: Sequence[str]) 
             out.append(Candidate(name, None, None, why))
             continue
         try:
+            see_that_it_ran(*folders[name])
             model = read(*folders[name])
             out.append(Candidate(name, scorers.load(model), model))
         except ModelRefused as refusal:

@@ -13,6 +13,8 @@ from pipeline.classify.first_run import some_triplets
 from pipeline.classify.model_file import Description, ModelRefused, read, write
 from pipeline.classify.proven import MARK, see_that_it_ran
 from pipeline.classify.shipped import SHIPPED
+from pipeline.training.evaluate import ready
+from tests.astrid_tui.command import in_a_new_home
 from tests.forks import FORKS
 from tests.pipeline.test_imported_models import aborting
 
@@ -37,6 +39,23 @@ def test_the_one_that_astrid_came_with_scores_in_its_place(killer: tuple[Path, s
     )
     assert classifier.digests == {"realbogus": SHIPPED["realbogus"].digest}
     assert np.isfinite(classifier.score(some_triplets(), np.full(8, 10.0)).by_model["realbogus"]).any()
+
+
+def test_it_is_not_judged_either(killer: tuple[Path, str]) -> None:
+    (found,) = ready({"realbogus": killer}, ["realbogus"])
+    assert found.scorer is None
+    assert found.why_not == "it ends the program that runs it, and is none that may be run"
+
+
+def test_a_folder_that_holds_it_is_refused_in_one_sentence(
+    killer: tuple[Path, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    astrid = in_a_new_home(monkeypatch, capsys, tmp_path)
+    astrid("models", "evaluate", "--folder", killer[0], "--fields", 1, code=1)
+    assert "kept ends the program that runs it, and is none that may be run" in astrid.said.replace("\n", "")
 
 
 def test_a_worker_that_is_allowed_no_children_sees_it_too(killer: tuple[Path, str]) -> None:
