@@ -10,11 +10,13 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+from core.bounded_file import bounded_bytes
 from core.models.files import Stamps, stamps
 from core.unfinished import unfinished
 from pipeline.classify.model_file import NETWORK, ModelRefused, read
 
 READERS = ("onnx", "onnxruntime")  # that a trial holds for
+MOST_MARK = 1000  # bytes
 MARK = ".ran"  # behind a folder's name: by which readers its network was run
 
 
@@ -50,8 +52,8 @@ def see_that_it_ran(folder: Path, digest: str | None) -> None:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError):
+        return bounded_bytes(path, MOST_MARK).decode()
+    except (OSError, ValueError):
         return None
 
 

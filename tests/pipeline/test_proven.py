@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -82,6 +83,10 @@ def test_one_that_runs_is_tried_once_by_the_onnx_runtime_that_is_here(
     see_that_it_ran(tmp_path / "own", digest)
     mark = tmp_path / f"own{MARK}"
     assert "onnxruntime" in mark.read_text()
+    mark.unlink()
+    os.mkfifo(mark)  # at which one would wait for ever
+    see_that_it_ran(tmp_path / "own", digest)
+    assert mark.is_file()
 
     def tried(*_: object) -> None:
         raise ModelRefused("tried again")
