@@ -206,6 +206,12 @@ def test_the_region_that_lies_worst_on_the_reference_is_told(astrid: Command, tm
     (line,) = [line for line in lines if line.startswith("worst of 9 regions, ")]
     assert f"around x 426, y 426: {worst['stars']} stars scatter by {worst['scatter_px']:.3f} px" in line
     assert line.endswith(f", {worst['rms_px']:.3f} px beyond noise")
+    assert {"read", "calibrate", "stars", "reference", "align", "subtract", "detect"} <= told[
+        "seconds"
+    ].keys()
+    (stages,) = [line for line in lines if line.startswith("read ")]
+    assert [each.rsplit(" ", 2)[0] for each in stages.split(", ")] == list(told["seconds"])
+    assert all(float(each.split()[-2]) >= 0.0 and each.endswith(" s") for each in stages.split(", "))
 
 
 @pytest.fixture(scope="module")

@@ -63,20 +63,22 @@ def process(sqlite_store: Store, tmp_path: Path) -> Callable[[Path, list[Path]],
     return processed
 
 
-@pytest.mark.parametrize(("reference", "name"), list(zip(FAINT, BRIGHT, strict=True)))
-def test_the_microlensing_event_is_among_the_first_ten(
+@pytest.mark.parametrize(("reference", "name"), [*zip(FAINT, BRIGHT, strict=True), (FAINT[0], BRIGHT[2])])
+def test_the_microlensing_event_ranks_first(
     shared_data: Path, process: Callable[[Path, list[Path]], Result], reference: str, name: str
 ) -> None:
-    """Frames without any WCS, tens of pixels apart; the star is bright in the later three."""
+    """Frames without any WCS, tens of pixels apart; the star is bright in the three that are subtracted from.
+
+    The last pair is the hardest: a crude subtraction has the star behind four others.
+    """
     folder = shared_data / "images" / "saao_kb13475"
     with (folder / "truth.csv").open() as file:
         truth = {row["file"]: (float(row["x0"]), float(row["y0"])) for row in csv.DictReader(file)}
     result = process(folder / reference, [folder / name])
-    first = result.by_frame[name][:10]
-    distance = [math.dist((each.x_frame or 0.0, each.y_frame or 0.0), truth[name]) for each in first]
-    assert min(distance) < 1.5, distance
-    assert first[distance.index(min(distance))].snr > 0
-    assert first[0].ra is None  # there is no WCS: the grid is the coordinate system
+    first = result.by_frame[name][0]
+    assert math.dist((first.x_frame or 0.0, first.y_frame or 0.0), truth[name]) < 1.5
+    assert first.snr > 25
+    assert first.ra is None  # there is no WCS: the grid is the coordinate system
     assert result.differences[name].registration_rms_px < 0.15
 
 
