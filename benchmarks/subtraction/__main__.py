@@ -214,7 +214,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write all figures")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the pairs, 8 MB a megapixel")
     parser.add_argument("--seed", type=int, default=1, help="of the first pair")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not options.mpx > 0.0:
+        parser.error(f"--mpx {options.mpx:g}: more than 0 megapixels are needed")
+    return options
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The product as the benchmark judges it: the way of `astrid diff`, what it got wrong told."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from benchmarks.pairs.draw import draw
 from benchmarks.pairs.scenarios import SCENARIOS
 from benchmarks.subtraction import engines
-from benchmarks.subtraction.__main__ import Pool, truth_of
+from benchmarks.subtraction.__main__ import Pool, main, truth_of
 from benchmarks.subtraction.report import line
 
 SMALL = replace(SCENARIOS["typical"], size=448, stars=2000.0, transients=150.0)
@@ -48,3 +49,12 @@ def test_changes_are_measured_in_electrons_of_the_reference(way):
 
 def test_the_peak_of_memory_is_that_of_the_subtraction(way):
     assert 20.0 < engines.peak_bytes(way, "zogy") < 200.0
+
+
+@pytest.mark.parametrize("mpx", ["0", "-1", "nan"])
+def test_no_megapixels_are_wrong_usage(mpx, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["subtraction", "--mpx", mpx])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(f"--mpx {mpx}: more than 0 megapixels are needed\n")
