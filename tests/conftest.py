@@ -70,7 +70,10 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
 NEEDLESS = "fsync", "synchronous_commit", "full_page_writes", "jit"
 
 # Their tests mostly wait for other processes.
-WAITING = ("pipeline/test_engine_prefect.py", "terminal/", "chaos/test_outage.py", "astrid_tui/test_watch.py")
+WAITING = (
+    "pipeline/test_engine_prefect.py", "pipeline/test_schedule_signals.py", "terminal/",
+    "chaos/test_outage.py", "astrid_tui/test_watch.py",
+)  # fmt: skip
 
 # Some of their tests take many seconds, and none shall be left with one when the others are done.
 LONG = (

@@ -21,33 +21,31 @@ import pytest
 from core.operations import launch
 
 FORKS = get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        "pipeline.engines.local",
-        # What the first frame and the commands load only when they need it.
-        "astrid_tui.app",
-        "astrid_tui.cli.app",
-        "onnx",
-        "onnxruntime",
-        "psycopg",
-        "pynvml",
-        "safetensors.numpy",
-        "tests.forks",
-        "tests.warm",
-        # Of what Prefect loads, half a second that has nothing to do with its settings.
-        "coolname",
-        "fsspec",
-        "griffe",
-        "httpx",
-        "jsonschema",
-        "opentelemetry.trace",
-        "pydantic.v1",
-    ]
-)
+PRELOAD = [
+    "pipeline.engines.local",
+    # What the first frame and the commands load only when they need it.
+    "astrid_tui.app",
+    "astrid_tui.cli.app",
+    "onnx",
+    "onnxruntime",
+    "psycopg",
+    "pynvml",
+    "safetensors.numpy",
+    "tests.forks",
+    "tests.warm",
+]
+FORKS.set_forkserver_preload(PRELOAD)
 
 
-def begin() -> None:
-    """Start the process that all are forked from, if there is none; they hold back the signals it does."""
+def begin(*more: str) -> None:
+    """Start the process that all are forked from, if there is none; they hold back the signals it does.
+
+    Parameters
+    ----------
+    *more : str
+        Modules that it loads too; where it has begun before, forks load by themselves what they need of them.
+    """
+    FORKS.set_forkserver_preload([*PRELOAD, *more])
     forkserver.ensure_running()
 
 

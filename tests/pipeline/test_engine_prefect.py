@@ -26,7 +26,7 @@ from core.text import safe_text
 from core.vocabulary import ExitCode
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import stop
-from tests.forks import Program, runs_forked
+from tests.forks import Program, begin, runs_forked
 
 FRAMES = 3
 HOSTILE = "n|ght `x` [a](b) <b>\x1b[31m.fits"
@@ -46,6 +46,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.Mon
         patch.setenv("ASTRID_DETECT__UNET", "false")
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.delenv("PREFECT_API_URL", raising=False)
+        begin("tests.warm_prefect")
         yield patch
 
 
