@@ -78,11 +78,11 @@ def store(settings: Settings) -> Iterator[Store]:
         yield opened
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool], every_s: float = 0.02) -> None:
     end = time.monotonic() + ENDS_S
     while not condition():
         assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def asked(url: str, path: str, body: object) -> Any:
@@ -295,8 +295,8 @@ def schedules_of(url: str) -> list[bool]:
 
 
 def test_a_schedule_is_paused_when_systemd_ends_it(server: str, settings: Settings, store: Store) -> None:
-    with Program("deploy", "--every", 2, env=os.environ) as program:
-        until(lambda: any(run.state == "done" for run in runs.newest(store)))
+    with Program("deploy", "--every", 2, "--limit", 1, env=os.environ) as program:
+        until(lambda: any(run.state == "done" for run in runs.newest(store)), every_s=0.2)
         assert schedules_of(server) == [False]
         os.kill(program.pid, signal.SIGTERM)
         _, said = program.communicate(ENDS_S)
@@ -338,8 +338,8 @@ def ensure_at_last(*words, **named):
 schedule.keep, prefect.ensure = keep_or_lose, ensure_at_last
 """
     silent = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}  # as it is before Prefect is imported
-    with Program("deploy", "--every", 2, env=os.environ | silent, before=before) as program:
-        until(lambda: any(run.state == "done" for run in runs.newest(store)))
+    with Program("deploy", "--every", 2, "--limit", 1, env=os.environ | silent, before=before) as program:
+        until(lambda: any(run.state == "done" for run in runs.newest(store)), every_s=0.2)
         assert schedules_of(server) == [False]
         os.kill(program.pid, signal.SIGHUP)
         out, said = program.communicate(ENDS_S)
