@@ -87,9 +87,8 @@ def part_of_reference(exposure: Exposure, reference: PreparedReference) -> str |
     if not (named and first - SAME_SECOND <= taken <= last + SAME_SECOND):
         return None
     return (
-        f"The frame is one of the {count} that its reference was made of, so that what it shows is subtracted"
-        " from itself in part: what is new in it is fainter here, and what is in it no more. A reference of"
-        " earlier frames alone tells it whole."
+        f"The frame is one of the {count} that its reference was made of, so that what is new in it is"
+        " subtracted from itself in part, and fainter here than by a reference of earlier frames."
     )
 
 
