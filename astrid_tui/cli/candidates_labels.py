@@ -235,8 +235,12 @@ def _bring_in(
     else:
         _print_rows(rows)
         told_counts = ", ".join(f"{number} {fate}" for fate, number in count.items()) or "no row"
-        stored = f"{count.get(Fate.NEW.value, 0)} stored" if yes else "nothing was stored: --yes does it"
+        new = count.get(Fate.NEW.value, 0)
+        stored = f"{new} stored" if yes else "nothing was stored" + (": --yes does it" if new else "")
         print_text(f"{told_counts}; {stored}")
+        if count.get(Fate.UNKNOWN_WORD.value):
+            print_text(f"Verdicts are {verdicts_told()}.")
+            print_text("--map WORD=VERDICT says what another word stands for.")
         if truth:
             print_text(truth)
     good = sum(row.fate in GOOD for row in rows)

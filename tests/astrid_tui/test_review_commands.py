@@ -232,6 +232,7 @@ def test_labels_of_another_tool_are_told_first_and_stored_once(
     said = astrid("candidates", "label", "--from", file, "--map", "bad=poor-subtraction", code=3)
     assert "\x1b" not in said
     assert "2 new, 1 unmatched, 1 unknown verdict; nothing was stored: --yes does it" in said
+    assert "--map WORD=VERDICT says what another word stands for" in said
     assert "'␛[0mno' is no verdict" in said
     assert [row["verdict"] for row in astrid.json("candidates", "list")] == [None, None]
     said = astrid("candidates", "label", "--from", file, "--map", "bad=poor-subtraction", "--yes", code=3)
@@ -241,6 +242,8 @@ def test_labels_of_another_tool_are_told_first_and_stored_once(
     )
     assert told["stored"] == 0
     assert told["counts"] == {"same": 2, "unmatched": 1, "unknown verdict": 1}
+    said = astrid("candidates", "label", "--from", file, "--map", "bad=poor-subtraction", code=3)
+    assert "1 unmatched, 1 unknown verdict; nothing was stored\n" in said, "--yes would store nothing either"
     astrid("candidates", "undo")
     assert astrid.json("candidates", "show", two)["verdict"] is None
     astrid("candidates", "redo")
