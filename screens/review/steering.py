@@ -120,7 +120,8 @@ def pace_lines(own: "Pace", reliability: "Share | None", pairs: "list[Pair]") ->
     lines.append((span(f"  {counted(own.verdicts, 'verdict')}, breaks left out", Tone.DIM),))
     lines += [(), (span("Stretches without a break, the newest first", Tone.STRONG),)]
     for each in own.stretches[:-11:-1]:
-        told: Line = (span(f"  {each.seconds / 60:6.1f} min  {each.verdicts:5d} verdicts"),)
+        noun = "verdict" if each.verdicts == 1 else "verdicts"
+        told: Line = (span(f"  {each.seconds / 60:6.1f} min  {each.verdicts:5d} {noun}"),)
         if each.slowing is not None:
             tone = Tone.WARN if each.is_tired else Tone.DIM
             tired = ", tired: rest" if each.is_tired else ""

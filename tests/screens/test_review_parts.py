@@ -5,7 +5,7 @@ import pytest
 from core.cells import COLOUR_MAPS, STRETCHES, Look
 from core.operations.headline import Headline
 from core.review.filter_help import Known
-from core.review.pace import Cut, Pace, share
+from core.review.pace import Cut, Pace, Stretch, share
 from core.vocabulary import mask_words
 from screens.lines import plain
 from screens.review import view
@@ -140,6 +140,22 @@ def test_one_gap_is_a_gap():
     none = share(0, 0)
     own = Pace("ada", verdicts=2, gaps=1, seconds=None, per_hour=None, stretches=(), self_agreement=none)
     assert "not known yet: 1 gap between verdicts" in plain(pace_lines(own, None, [])[1])
+
+
+def test_a_stretch_of_one_verdict_is_of_one_verdict():
+    stretches = (Stretch(0.0, 0.0, 12, None), Stretch(9.0, 0.0, 1, None))
+    own = Pace(
+        "ada",
+        verdicts=13,
+        gaps=1,
+        seconds=None,
+        per_hour=None,
+        stretches=stretches,
+        self_agreement=share(0, 0),
+    )
+    one, twelve = (plain(line) for line in pace_lines(own, None, [])[5:7])
+    assert one == "     0.0 min      1 verdict"
+    assert twelve == "     0.0 min     12 verdicts"
 
 
 class TestRepeatGuard:
