@@ -246,7 +246,7 @@ def fakes(
         print_json(record | {"reviewers": {who: record["reviewers"][who] for who in told}})
         return
     if not found.found and not found.all_judged:
-        print_text("No source was injected: `share` in [fakes] of the configuration does that.")
+        print_text("No source was injected: with `share` in [fakes], runs put some among new cards.")
         return
     parts = {"found by the pipeline": found.found, "judged real": found.all_judged}
     parts |= {f"by {who}": some for who, some in told.items()}
