@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,7 +26,7 @@ __all__ = [
 
 Placed = Observation | Reference
 SIZE_TOLERANCE = 0.2  # of width and height, where nothing but the field's name tells the place
-MOST_NAMED = 5  # filters that a sentence names
+MOST_NAMED = 5  # references that a sentence names
 NO_FILTER = "no filter (where its header has one, [camera] keywords names it)"
 CENTRE_STEPS = 4  # centres within a quarter of the radius are equally good, and the newest is taken
 
@@ -159,20 +160,40 @@ class _Many:
 
 
 def missing(store: Store, observation: Observation) -> str:
-    """Why a frame waits, in one sentence, with the filters of the references that its place does have."""
+    """Why a frame waits, in one sentence, with the references that its place has in other filters."""
     with store.read() as session:
         current = session.exec(select(Reference).where(col(Reference.is_current))).all()
-    there = sorted({row.filter or "" for row in current if _lies_at(row, observation)})
     field = f"field {observation.field}" if observation.field else "its field"
     band = f"filter {observation.filter}" if observation.filter else NO_FILTER
     why = f"no reference for {field}, {band}"
+    bands = sorted({row.filter for row in current} - {observation.filter}, key=lambda each: each or "")
+    found = [_Many([row for row in current if row.filter == each]).best(observation) for each in bands]
+    there = [row for row in found if row is not None]
     if not there:
         return f"{why}: add one with `astrid reference add`"
-    bands = [f"filter {each}" if each else "frames without a filter" for each in there[:MOST_NAMED]]
-    others = ", ".join(bands) + (", ..." if len(there) > MOST_NAMED else "")
+    others = ", ".join(map(_told_with_filter, there[:MOST_NAMED]))
+    why = f"{why}; of its place there is reference {others}{', ...' if len(there) > MOST_NAMED else ''}"
+    if observation.filter is None:
+        return f"{why}: add one whose header names no filter with `astrid reference add`"
+    return f"{why}: {_added_for(observation.filter, there)}"
+
+
+def _told_with_filter(row: Reference) -> str:
+    return f"{row.id} {f'in filter {row.filter}' if row.filter else 'without a filter'}"
+
+
+def _added_for(band: str, there: Sequence[Reference]) -> str:
+    """What to do for frames of a filter that references of their place do not have.
+
+    The file of a coadd, added as it is, would not tell any more which frames it is of.
+    """
+    single = next((row for row in there if row.n_frames == 1 and row.sources), None)
+    if single is None:
+        return f"add or build one in filter {band}"
+    name, given = shlex.quote(str(single.sources[0])), shlex.quote(band)
     return (
-        f"{why}; its place has references for {others}: add one with `astrid reference add`, "
-        "with `--filter` as the frame names it"
+        f"where {single.id} was taken in that filter, `astrid reference add {name} --filter {given}` makes it"
+        f" serve these frames; else add or build one in filter {band}"
     )
 
 

@@ -398,13 +398,31 @@ def test_the_reason_to_wait_says_what_is_missing(
     assert said.endswith(f"{words}: add one with `astrid reference add`")
 
 
-def test_the_reason_to_wait_names_the_filters_that_its_place_has(store: Store) -> None:
+def test_the_reason_to_wait_names_the_references_that_its_place_has(store: Store) -> None:
     """The header of the frame says r', that of the reference r; one elsewhere or retired is of no use."""
-    for number, band in enumerate(("r", "g", None), start=1):
-        add_reference(store, number, filter=band)
-    add_reference(store, 4, filter="i", ra=RA + 5.0)
-    references.retire(store, add_reference(store, 5, filter="z").id or 0)
-    assert missing(store, a_frame(filter="r'")) == (
-        "no reference for field M 31, filter r'; its place has references for frames without a filter, "
-        "filter g, filter r: add one with `astrid reference add`, with `--filter` as the frame names it"
+    for number, band in enumerate(("r", "g", None, "r"), start=1):
+        add_reference(store, number, filter=band, n_frames=5 - number, sources=(f"of {number}.fits",))
+    add_reference(store, 5, filter="i", ra=RA + 5.0)
+    references.retire(store, add_reference(store, 6, filter="z").id or 0)
+    frame = a_frame(filter="r'")
+    there = "no reference for field M 31, filter r'; of its place there is reference "
+    assert missing(store, frame) == (
+        f"{there}3 without a filter, 2 in filter g, 4 in filter r: where 4 was taken in that filter, `astrid "
+        "reference add 'of 4.fits' --filter 'r'\"'\"''` makes it serve these frames; else add or build one "
+        "in filter r'"
+    )
+    references.retire(store, 4)
+    assert missing(store, frame) == (
+        f"{there}3 without a filter, 2 in filter g, 1 in filter r: add or build one in filter r'"
+    ), "a coadd is not added by its file"
+    assert missing(store, a_frame(filter=None, field="M 33", ra=None, dec=None, has_wcs=False)).endswith(
+        "names it): add one with `astrid reference add`"
+    ), "it lies elsewhere"
+
+
+def test_a_frame_without_a_filter_is_told_what_its_place_has(sqlite_store: Store) -> None:
+    add_reference(sqlite_store, 1, filter="g")
+    assert missing(sqlite_store, a_frame(filter=None)).endswith(
+        "names it); of its place there is reference 1 in filter g: add one whose header names no filter with "
+        "`astrid reference add`"
     )
