@@ -31,7 +31,8 @@ FileOption = Annotated[
         "--from",
         metavar="FILE",
         help="Labels of another tool: CSV, ECSV or a JSON object a line, with the columns verdict and "
-        "candidate; or ra, dec; or frame, x, y (the frame's own pixels, from 0). mjd and frame tell one of "
+        "candidate; or alert_id or candid (a survey's number of an alert); or ra, dec; or frame, x, y (the "
+        "frame's own pixels, from 0). mjd and frame tell one of "
         "several detections; reviewer, note and tags are kept.",
     ),
 ]

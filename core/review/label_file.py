@@ -32,6 +32,7 @@ _NOUGHTS = re.compile(r"(?<=[0-9])\.0*$")  # as spreadsheets write whole numbers
 # What columns are called, in small letters; of several of one meaning the first that a row fills counts.
 NAMES = {
     "candidate": ("candidate", "candidate_id", "id"),
+    "alert": ("alert_id", "candid", "diasourceid"),
     "ra": ("ra", "ra_deg", "raj2000"),
     "dec": ("dec", "dec_deg", "dej2000"),
     "mjd": ("mjd",),
@@ -68,6 +69,8 @@ class Asked:
     line : int
         Of the file, its last where a cell spans several.
     candidate : int or None
+    alert : str or None
+        A survey's number of an alert, or as exports have it ``survey:number``.
     position : tuple of float or None
         Right ascension and declination, degrees.
     mjd : float or None
@@ -82,6 +85,7 @@ class Asked:
 
     line: int
     candidate: int | None
+    alert: str | None
     position: tuple[float, float] | None
     mjd: float | None
     frame: str | None
@@ -190,9 +194,10 @@ def _check_names(names: list[str], path: Path) -> None:
 
     if not has("verdict"):
         raise LabelFileRefused(f"{path} has no column of verdicts: call it verdict")
-    if not (has("candidate") or (has("ra") and has("dec")) or (has("frame") and has("x") and has("y"))):
+    is_told = has("candidate") or has("alert") or (has("ra") and has("dec"))
+    if not (is_told or (has("frame") and has("x") and has("y"))):
         raise LabelFileRefused(
-            f"{path} has no column that tells a candidate: candidate; or ra, dec; or frame, x, y"
+            f"{path} has no column that tells a candidate: candidate; or alert_id; or ra, dec; or frame, x, y"
         )
 
 
@@ -202,18 +207,20 @@ def _asked(line: int, cells: Mapping[str, Any], words: Mapping[str, Label]) -> A
     if values["verdict"] is None:
         return None
     candidate = _whole(values["candidate"])
+    alert = values["alert"] and _short(values["alert"], "alert's number")
     ra, dec, x, y = (values[name] for name in ("ra", "dec", "x", "y"))
     position = parse_position(ra, dec) if ra is not None and dec is not None else None
     frame = values["frame"] and _short(values["frame"], "frame's name").replace("\\", "/").rpartition("/")[2]
     pixel = (_number(x, "x"), _number(y, "y")) if x is not None and y is not None else None
-    if candidate is None and position is None and (not frame or pixel is None):
-        raise UnclearRow("it tells neither a candidate, nor ra and dec, nor frame, x and y")
+    if candidate is None and alert is None and position is None and (not frame or pixel is None):
+        raise UnclearRow("it tells neither a candidate, nor an alert, nor ra and dec, nor frame, x and y")
     note = values["note"]
     if note is not None and len(note) > MOST_CELL:
         raise UnclearRow(f"its note has {len(note)} characters, and {MOST_CELL} are kept")
     return Asked(
         line,
         candidate,
+        alert,
         position,
         None if values["mjd"] is None else _number(values["mjd"], "mjd"),
         frame or None,

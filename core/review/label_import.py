@@ -26,7 +26,8 @@ from core.review.label_file import Asked, LabelFile, UnclearRow, UnknownWord
 from core.review.pace import BY, IMPORT
 from core.review.states import judged_as
 from core.review.verdicts import decide_in, lock_judged
-from core.vocabulary import ReviewState, labels_of
+from core.text import safe_text
+from core.vocabulary import OWN, ReviewState, labels_of
 
 MJD_DAYS = 0.003  # start and middle of an exposure are no farther apart
 BATCH = 20  # verdicts of one transaction: others need not wait for more than a tenth of a second
@@ -123,8 +124,9 @@ def plan(store: Store, labels: LabelFile, *, reviewer: str, reach: Reach, report
     """
     rows = []
     with store.read() as db:
+        surveys = sorted(set(db.exec(select(Candidate.source).distinct())) - {OWN})
         for done, (line, found) in enumerate(labels.rows, start=1):
-            rows.append(_row(db, line, found, reviewer, reach))
+            rows.append(_row(db, line, found, reviewer, reach, surveys))
             report(done, len(labels.rows), "rows looked up")
         said = _said(db, rows)
     return [_against(row, said) for row in _agreeing(rows)]
@@ -190,7 +192,14 @@ def _batches(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
     return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
 
 
-def _row(db: Session, line: int, found: Asked | UnclearRow | None, reviewer: str, reach: Reach) -> Row:
+def _row(
+    db: Session,
+    line: int,
+    found: Asked | UnclearRow | None,
+    reviewer: str,
+    reach: Reach,
+    surveys: Sequence[str],
+) -> Row:
     if found is None:
         return Row(line, Fate.EMPTY)
     if isinstance(found, UnclearRow):
@@ -200,6 +209,11 @@ def _row(db: Session, line: int, found: Asked | UnclearRow | None, reviewer: str
     row = Row(line, Fate.NEW, found, found.reviewer or reviewer)
     if found.candidate is not None:
         return _by_number(db, row, found, reach)
+    return _by_alert(db, row, found.alert, surveys) if found.alert else _by_place(db, row, found, reach)
+
+
+def _by_place(db: Session, row: Row, found: Asked, reach: Reach) -> Row:
+    """The candidate at a place: one of several detections if the row says which, else that of the card."""
     near = _near(db, found, reach)
     if not near:
         return replace(row, fate=Fate.UNMATCHED, reason="there is no candidate at that place")
@@ -227,6 +241,20 @@ def _by_number(db: Session, row: Row, asked: Asked, reach: Reach) -> Row:
                 row, fate=Fate.UNMATCHED, reason=f"candidate {candidate.id} is not at the place of its row"
             )
     return _matched(db, row, candidate)
+
+
+def _by_alert(db: Session, row: Row, alert: str, surveys: Sequence[str]) -> Row:
+    """The candidate of a survey's number; without the survey's name that of the one survey that has it."""
+    survey, _, number = alert.rpartition(":")
+    named = [survey.lower()] if survey else surveys
+    of = col(Candidate.source).in_([each for each in named if each in surveys])
+    found = db.exec(select(Candidate).where(of, col(Candidate.external_id) == number)).all()
+    if not found:
+        return replace(row, fate=Fate.UNMATCHED, reason=f"there is no alert {safe_text(alert, 80)}")
+    if len(found) > 1:
+        which = " and ".join(sorted(each.source for each in found))
+        return replace(row, fate=Fate.AMBIGUOUS, reason=f"{which} have an alert of that number")
+    return _matched(db, row, found[0])
 
 
 def _matched(db: Session, row: Row, candidate: Candidate) -> Row:

@@ -65,18 +65,20 @@ def at(ra: float, dec: float, **more):
 
 def test_three_kinds_of_files_say_the_same(tmp_path: Path) -> None:
     said = Asked(
-        2, 7, (10.5, -3.25), 60001.5, "a.fits[1]", (3.0, 4.5), Label.COSMIC_RAY, "eve", "odd, this", ("hot",)
-    )
-    names = "id,ra,dec,mjd,frame,x,y,verdict,reviewer,note,tags"
-    row = '7,10.5,-3.25,60001.5,/data/a.fits[1],3,4.5,Cosmic_Ray,eve,"odd, this",#hot'
+        2, 7, "ztf:9", (10.5, -3.25), 60001.5, "a.fits[1]", (3.0, 4.5), Label.COSMIC_RAY, "eve", "odd, this",
+        ("hot",),
+    )  # fmt: skip
+    names = "id,alert_id,ra,dec,mjd,frame,x,y,verdict,reviewer,note,tags"
+    row = '7,ztf:9,10.5,-3.25,60001.5,/data/a.fits[1],3,4.5,Cosmic_Ray,eve,"odd, this",#hot'
     ecsv = (
         "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: id, datatype: int64}\n# schema: astropy-2.0\n"
         f"{names.replace(',', ' ')}\n"
-        '7 10.5 -3.25 60001.5 "/data/a.fits[1]" 3 4.5 "cosmic ray" eve "odd, this" hot\n'
+        '7 ztf:9 10.5 -3.25 60001.5 "/data/a.fits[1]" 3 4.5 "cosmic ray" eve "odd, this" hot\n'
     )
     as_json = {
-        "Candidate": 7, "RA": "00:42:00", "dec": -3.25, "mjd": 60001.5, "frame": "a.fits[1]", "x_frame": 3,
-        "y_frame": 4.5, "label": "cosmic-ray", "user": "eve", "note": "odd, this", "tags": ["hot"],
+        "Candidate": 7, "candid": "ztf:9", "RA": "00:42:00", "dec": -3.25, "mjd": 60001.5,
+        "frame": "a.fits[1]", "x_frame": 3, "y_frame": 4.5, "label": "cosmic-ray", "user": "eve",
+        "note": "odd, this", "tags": ["hot"],
     }  # fmt: skip
     for text, line in (
         (f"\ufeff{names}\r\n{row}\r\n", 2),
@@ -119,7 +121,7 @@ def test_ecsv_as_astropy_writes_it_is_read(tmp_path: Path) -> None:
         (",400,2,,,,real", "right ascension is 0 to below 360"),
         (",nan,2,,,,real", "no coordinate"),
         (",,,a.fits,1,inf,real", "its y, 'inf', is no number"),
-        (",,,a.fits,1,,real", "it tells neither a candidate, nor ra and dec, nor frame, x and y"),
+        (",,,a.fits,1,,real", "neither a candidate, nor an alert, nor ra and dec, nor frame, x and y"),
         (",,,,1,2,real", "it tells neither a candidate"),
         ("1,,,,,,maybe\x1b[31m", "'maybe␛[31m' is no verdict"),
         ("1,,,,,,r", "'r' is no verdict"),
@@ -249,6 +251,23 @@ def test_a_number_of_another_store_is_seen_by_its_place(store: Store, tmp_path: 
     rows = planned(store, tmp_path, text)
     assert fates(rows) == [Fate.NEW, Fate.UNMATCHED, Fate.UNMATCHED]
     assert rows[1].reason == f"candidate {one} is not at the place of its row"
+
+
+def test_an_alert_is_known_by_its_survey_and_number(store: Store, tmp_path: Path) -> None:
+    number = "2663414753415015014"  # more digits than a float has
+    one = add_candidate(store, source="ztf", external_id=number)
+    add_candidate(store, source="ztf", external_id="8")
+    add_candidate(store, source="rubin", external_id="8")
+    add_candidate(store, external_id="77.1")  # one of ours
+    asked = (f"ztf:{number}", f"ZTF:{number}", number, "8", f"rubin:{number}", "77.1")
+    text = "alert_id,verdict\n" + "".join(f"{each},real\n" for each in asked)
+    rows = planned(store, tmp_path, text)
+    assert fates(rows) == [Fate.NEW, Fate.SAME, Fate.SAME, Fate.AMBIGUOUS, Fate.UNMATCHED, Fate.UNMATCHED]
+    assert rows[0].candidate == one
+    assert rows[3].reason == "rubin and ztf have an alert of that number"
+    assert rows[4].reason == f"there is no alert rubin:{number}"
+    (packet,) = planned(store, tmp_path, f'{{"candid": {number}, "verdict": "real"}}\n')
+    assert (packet.fate, packet.candidate) == (Fate.NEW, one)
 
 
 def test_a_second_import_stores_nothing_anew(store: Store, tmp_path: Path) -> None:
