@@ -85,7 +85,7 @@ def tell_registry(store: Store, settings: Settings) -> str | None:
 
 def print_training(told: dict[str, Any]) -> None:
     """Say what came of a training."""
-    from core.models.worth import too_few
+    from core.models.worth import no_gain, too_few
 
     if told["digest"] is None:
         print_text(f"{told['key']}: {told['reason']}")
@@ -94,5 +94,7 @@ def print_training(told: dict[str, Any]) -> None:
     metrics = told["metrics"]
     rows = [(name, too_few(metrics, name) or f"{value:.4g}") for name, value in metrics.items()]
     print_table(("metric", "value"), rows)
+    if said := no_gain(metrics):
+        remark("warning:", said)
     if told["version"] is not None:
         print_text(f"It is version {told['version']}: astrid models promote {told['name']} {told['version']}")

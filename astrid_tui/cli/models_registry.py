@@ -272,7 +272,7 @@ def _worth(store: Store, name: str, number: int) -> str:
     """What a version is known to be worth, and how it can be held against others."""
     from core.models import versions
     from core.models.overview import shipped_worth
-    from core.models.worth import HELD_OUT, in_short
+    from core.models.worth import HELD_OUT, in_short, no_gain
 
     if number == versions.SHIPPED:
         worth = shipped_worth(name)
@@ -283,6 +283,8 @@ def _worth(store: Store, name: str, number: int) -> str:
     count = metrics.get(HELD_OUT) if isinstance(metrics, dict) else None
     examples = f"{count:.0f} examples" if isinstance(count, int | float) else "examples"
     beside = f"`astrid models evaluate --version {name}={number}` judges it"
+    if said := no_gain(metrics):
+        return f"{said}; {beside}"
     return f"{worth}, on {examples} of its own training; {beside}" if worth else f"{beside}: no one did"
 
 

@@ -94,10 +94,33 @@ def in_short(judged: object, metrics: object) -> str:
     )
     if isinstance(missed, int | float) and isinstance(error, int | float):
         return f"missed {100 * missed:.1f} %, ECE {error:.4f}"
+    tuned = _tuned(metrics)
+    if tuned is not None:
+        return f"area under ROC {_number(tuned[1])}, {_number(tuned[0])} before"
     name, value = next(iter(metric_rows(metrics)), ("", ""))
     if name == METRICS["bogus_among_the_oddest"]:
         return f"oddest tenth {value} bogus"
     return f"{name} {value}".strip()
+
+
+def no_gain(metrics: object) -> str | None:
+    """A sentence where a fine-tuned version tells real from bogus no better than before; else none."""
+    tuned = _tuned(metrics)
+    if tuned is None or tuned[1] > tuned[0]:
+        return None
+    was, now = map(_number, tuned)
+    return (
+        f"it tells real from bogus no better than what it began with, by what it did not learn of: area "
+        f"under ROC {now}, {was} before; more labels, of more nights, may help"
+    )
+
+
+def _tuned(metrics: object) -> tuple[float, float] | None:
+    """The area under the ROC curve before a fine-tuning and after it; none of another training."""
+    found = _mapping(metrics)
+    before, after = found.get("auc_before"), found.get("auc_after")
+    are_numbers = isinstance(before, int | float) and isinstance(after, int | float)
+    return (float(before), float(after)) if are_numbers else None
 
 
 def stratum_rows(scorecard: object, most: int = 8) -> Rows:

@@ -375,6 +375,10 @@ def test_a_network_is_fine_tuned_from_a_version_and_its_card_says_what_that_chan
     )
     told = astrid.json(*words, "shipped")
     assert (told["state"], told["version"], told["parameters"]["layers"]) == ("done", 1, "auto")
+    astrid("models", "promote", "realbogus", 1, "--yes", "--no-sync")
+    before, after = (f"{told['metrics'][f'auc_{when}']:.4g}" for when in ("before", "after"))
+    assert f"area under ROC {after}, {before} before" in astrid.said
+    astrid("models", "rollback", "realbogus", "--yes", "--no-sync")
     card = astrid.json("models", "card", "realbogus", 1)
     said = card["description"]["trained"]["fine_tuned"]
     assert said["start"] == told["parameters"]["start"]

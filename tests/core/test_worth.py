@@ -1,6 +1,6 @@
 """The few numbers that a card tells first."""
 
-from core.models.worth import in_short, judged_rows, metric_rows, stratum_rows, too_few
+from core.models.worth import in_short, judged_rows, metric_rows, no_gain, stratum_rows, too_few
 
 MISSED = {"value": 0.103, "low": 0.06, "high": 0.1359}
 PART = {
@@ -57,3 +57,12 @@ def test_of_a_detector_of_the_odd_it_is_told_which_bogus_it_brings_and_which_of_
         ("real host star in the oddest 5 %, simulated", "too few to tell"),
         ("judged by, simulated", "30 real, 29 bogus"),
     ]
+
+
+def test_of_a_fine_tuning_both_areas_are_told_and_that_it_won_nothing():
+    worse = {"auc_before": 0.925, "auc_after": 0.8589}
+    assert in_short(None, worse) == "area under ROC 0.8589, 0.925 before"
+    assert "no better" in (no_gain(worse) or "")
+    assert "area under ROC 0.8589, 0.925 before" in (no_gain(worse) or "")
+    assert no_gain(worse | {"auc_after": 0.95}) is None
+    assert no_gain(worse | {"auc_after": None}) is no_gain({}) is no_gain(None) is None
