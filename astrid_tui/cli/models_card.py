@@ -7,7 +7,7 @@ from typing import Any
 
 from astrid_tui.cli.models_registry import date_of
 from core.models.names import EMBEDDING_OF, ODD_BY
-from core.models.worth import judged_rows, metric_rows, stratum_rows
+from core.models.worth import judged_rows, metric_rows, stratum_rows, tuned_rows
 
 LOOKS_AT = {
     "triplet": "cutouts of new, reference and difference",
@@ -34,7 +34,8 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
     lines += _section("What it is", _what(facts, about))
     lines += _section("Learnt from", _learnt(trained))
     by = trained.get("judged_by") or trained.get("fitted_on") or "data of its own kind"
-    lines += _section(f"Worth, by {by}", metric_rows(trained.get("metrics")))
+    worth = metric_rows(trained.get("metrics")) + tuned_rows(trained.get("fine_tuned"))
+    lines += _section(f"Worth, by {by}", worth)
     lines += _section(
         "Worth, on simulations of other code than the training's", judged_rows(facts.get("judged"))
     )

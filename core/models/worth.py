@@ -103,6 +103,17 @@ def in_short(judged: object, metrics: object) -> str:
     return f"{name} {value}".strip()
 
 
+def tuned_rows(tuned: object) -> Rows:
+    """What a fine-tuning changed, each with its interval where one can be told; empty of another training."""
+    judged = _mapping(_mapping(tuned).get("judged"))
+    changes = [
+        (label, _mapping(_mapping(judged.get(name)).get("difference")))
+        for name, label in (("auc", "area under ROC"), ("brier", "Brier score"))
+    ]
+    rows = [(f"{label}, change", _estimate(label, each)) for label, each in changes if each]
+    return [*rows, ("judged by", f"{judged.get('real')} real, {judged.get('bogus')} bogus")] if rows else []
+
+
 def no_gain(metrics: object) -> str | None:
     """A sentence where a fine-tuned version tells real from bogus no better than before; else none."""
     tuned = _tuned(metrics)
@@ -119,8 +130,9 @@ def _tuned(metrics: object) -> tuple[float, float] | None:
     """The area under the ROC curve before a fine-tuning and after it; none of another training."""
     found = _mapping(metrics)
     before, after = found.get("auc_before"), found.get("auc_after")
-    are_numbers = isinstance(before, int | float) and isinstance(after, int | float)
-    return (float(before), float(after)) if are_numbers else None
+    if isinstance(before, int | float) and isinstance(after, int | float):
+        return float(before), float(after)
+    return None
 
 
 def stratum_rows(scorecard: object, most: int = 8) -> Rows:

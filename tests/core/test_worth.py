@@ -1,6 +1,6 @@
 """The few numbers that a card tells first."""
 
-from core.models.worth import in_short, judged_rows, metric_rows, no_gain, stratum_rows, too_few
+from core.models.worth import in_short, judged_rows, metric_rows, no_gain, stratum_rows, too_few, tuned_rows
 
 MISSED = {"value": 0.103, "low": 0.06, "high": 0.1359}
 PART = {
@@ -66,3 +66,14 @@ def test_of_a_fine_tuning_both_areas_are_told_and_that_it_won_nothing():
     assert "area under ROC 0.8589, 0.925 before" in (no_gain(worse) or "")
     assert no_gain(worse | {"auc_after": 0.95}) is None
     assert no_gain(worse | {"auc_after": None}) is no_gain({}) is no_gain(None) is None
+
+
+def test_what_a_fine_tuning_changed_is_told_with_its_interval():
+    changed = {"difference": {"value": -0.066, "low": -0.154, "high": 0.008}}
+    judged = {"real": 56, "bogus": 40, "auc": changed, "brier": {"difference": {"value": -0.03, "low": None}}}
+    assert tuned_rows({"judged": judged}) == [
+        ("area under ROC, change", "-0.066 (-0.154 to 0.008)"),
+        ("Brier score, change", "-0.03"),
+        ("judged by", "56 real, 40 bogus"),
+    ]
+    assert tuned_rows(None) == tuned_rows({"judged": {"real": 1, "bogus": 0}}) == []
