@@ -98,7 +98,7 @@ def light_curve(
     """
     taken_back = _taken_back(db, object_ids)
     detected = [row for row in detections if (row.source, row.external_id) not in taken_back]
-    moving = _moving(db, object_ids, detected)
+    moving = moving_among(db, object_ids, detected)
     staying = [key for key in object_ids if key not in moving]
     query = (
         select(ForcedFlux, col(Difference.m50), col(Difference.reference_id))
@@ -118,7 +118,7 @@ def light_curve(
     return tuple(sorted(points, key=lambda point: point.mjd))
 
 
-def _moving(db: Session, object_ids: Sequence[int], detected: Sequence[Candidate]) -> set[int]:
+def moving_among(db: Session, object_ids: Sequence[int], detected: Sequence[Candidate]) -> set[int]:
     """Those of some objects that move: by a tracklet, by a verdict, or as a known body at each detection."""
     query = select(col(SkyObject.id)).where(
         col(SkyObject.id).in_(object_ids),

@@ -1,4 +1,4 @@
-"""Whether a card still says what the store holds, for the price of three look-ups by index."""
+"""Whether a card still says what the store holds, for the price of four look-ups by index."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from sqlalchemy import case, func, select
 from sqlmodel import Session, col
 
 from core.database.store import Store
-from core.database.tables import Candidate, SkyObject, Verdict
+from core.database.tables import Candidate, ForcedFlux, SkyObject, Verdict
 from core.review.states import judged_together
 
 
@@ -23,6 +23,8 @@ class CardStamp(NamedTuple):
         How many candidates are current, and the newest of them.
     newest_words : int
         The newest verdict, retraction or note.
+    newest_forced : int
+        The newest forced flux.
     """
 
     objects: tuple[int, ...]
@@ -30,6 +32,7 @@ class CardStamp(NamedTuple):
     detections: int
     newest_detection: int
     newest_words: int
+    newest_forced: int
 
 
 def read_stamp(store: Store, object_id: int) -> CardStamp | None:
@@ -47,6 +50,7 @@ def stamp(db: Session, sky_object: SkyObject, objects: list[int]) -> CardStamp:
         col(Candidate.sky_object_id).in_(objects)
     )
     words = select(func.max(col(Verdict.id))).where(col(Verdict.sky_object_id).in_(objects))
+    forced = select(func.max(col(ForcedFlux.id))).where(col(ForcedFlux.sky_object_id).in_(objects))
     count, newest = db.execute(detections).one()
     return CardStamp(
         objects=tuple(objects),
@@ -54,4 +58,5 @@ def stamp(db: Session, sky_object: SkyObject, objects: list[int]) -> CardStamp:
         detections=count,
         newest_detection=newest or 0,
         newest_words=db.scalar(words) or 0,
+        newest_forced=db.scalar(forced) or 0,
     )

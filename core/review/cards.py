@@ -1,7 +1,7 @@
 """All that one card of the review queue shows.
 
 A card is one object, or all objects of a body that moves, drawn through one of its candidates. Reading it
-takes a dozen queries at most, each by an index but that of references, which are few.
+takes a score of queries at most, each by an index but that of references, which are few.
 """
 
 import hashlib
@@ -29,6 +29,7 @@ from core.database.tables import (
 from core.errors import AstridError
 from core.frames.scored_by import scored_by
 from core.frames.standing import is_taken_back
+from core.frames.unmeasured import unmeasured
 from core.objects.association import REAL_BY
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
 from core.objects.reference_light import holders_of
@@ -112,6 +113,8 @@ class Card:
     in_references : tuple of int
         The references in use that hold its light, or may (`core.objects.reference_light`), once it was
         judged real.
+    earlier_frames : int
+        How many frames were processed before the object was known, and lack it (`core.frames.unmeasured`).
     taken_back_by : str or None
         The survey that took the candidate back, an alert of its own.
     stamp : CardStamp or None
@@ -141,6 +144,7 @@ class Card:
     expert: str | None = None
     seen_again: str | None = None
     in_references: tuple[int, ...] = ()
+    earlier_frames: int = 0
     taken_back_by: str | None = None
     stamp: CardStamp | None = None
 
@@ -209,6 +213,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         scored = scored_by(db, [row.Candidate])[chosen]
         seen_again = _seen_again(db, sky_object, epochs)
         in_references = tuple(sorted(holders_of(db, [sky_object])))
+        lacked = unmeasured(db, [shown])
         stamped = stamp(db, sky_object, objects)
     cutouts, problem = _cutouts(row.pixels, row.Candidate)
     if row.pixels is None and not row.Candidate.is_current and row.Difference is not None:
@@ -237,6 +242,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         expert=row.expert if sky_object.review_state == ReviewState.ESCALATED else None,
         seen_again=seen_again,
         in_references=in_references,
+        earlier_frames=lacked.frames,
         # No newer version supersedes an alert.
         taken_back_by=None
         if row.Candidate.is_current or row.Candidate.source == OWN

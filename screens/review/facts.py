@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.database.tables import Tracklet
     from core.review.cards import Card
 
+PAST = ":past"  # measures earlier frames
 NAMED = 3  # references in a fact; the details name all
 _COLUMN = 40  # cells of one column of facts, at least
 _STATE_TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
@@ -29,14 +30,17 @@ _STATE_TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 _NONE: Line = (span("  none", Tone.DIM),)
 
 
-def fact_lines(card: "Card", width: int, rows: int, columns: int = 0) -> list[Line]:
-    """The first facts that fit, in so many columns, else as many as fit, read downwards pair by pair."""
+def fact_lines(card: "Card", width: int, rows: int, columns: int = 0, *, past: str = PAST) -> list[Line]:
+    """The first facts that fit, in so many columns, else as many as fit, read downwards pair by pair.
+
+    ``past`` is what measures the frames from before the object was known; empty where nothing may.
+    """
     columns = columns or max(width // _COLUMN, 1)
     cell = width // columns
-    facts = list(_facts(card, cell))[: rows * columns]
+    facts = list(_facts(card, cell, past=past))[: rows * columns]
     spare = rows * columns - len(facts)
     if spare > 1 and columns > 3:  # name and scores, which come first, have two cells each if they need them
-        facts = list(_facts(card, cell, 2 * cell))
+        facts = list(_facts(card, cell, 2 * cell, past=past))
     lines: list[Line] = []
     line: Line = ()
     place = 0
@@ -52,7 +56,7 @@ def fact_lines(card: "Card", width: int, rows: int, columns: int = 0) -> list[Li
     return [*lines, *[()] * (rows - len(lines))]
 
 
-def _facts(card: "Card", cell: int = _COLUMN, scores: int = 0) -> Iterator[Line]:
+def _facts(card: "Card", cell: int = _COLUMN, scores: int = 0, *, past: str = PAST) -> Iterator[Line]:
     """All facts, the most telling first; a long name takes what the standing leaves of its cell.
 
     Scores may take another room than a cell.
@@ -70,6 +74,8 @@ def _facts(card: "Card", cell: int = _COLUMN, scores: int = 0) -> Iterator[Line]
         yield _moving(card.tracklet)
         if (words := judged_as_one(card)) is not None:
             yield (span(words, Tone.WARN),)
+    if card.earlier_frames:
+        yield _earlier(card.earlier_frames, past)
     yield _labelled("seen", _seen(card))
     if flags := mask_words(record["mask_flags"]):
         yield (span("touches ", Tone.DIM), span(flags, Tone.WARN))
@@ -114,10 +120,10 @@ def _to_be_heeded(card: "Card") -> Iterator[str]:
         yield refused
 
 
-def detail_lines(card: "Card", width: int, curve: Sequence[Line] = ()) -> list[Line]:
+def detail_lines(card: "Card", width: int, curve: Sequence[Line] = (), *, past: str = PAST) -> list[Line]:
     """Everything, whole: facts, the light curve as it was drawn, scores, features, epochs and history."""
     lines: list[Line] = [(span("Facts", Tone.STRONG),)]
-    lines += [(span("  "), *fact) for fact in _facts(card, width)]
+    lines += [(span("  "), *fact) for fact in _facts(card, width, past=past)]
     lines += [(span("  "), *_labelled(label, value)) for label, value in _further(card) if value is not None]
     if card.in_references:
         from core.objects.reference_light import told  # the store comes with it: not before the first paint
@@ -334,6 +340,12 @@ def _seen(card: "Card") -> str:
     length = f"{span_days:.2f} d" if span_days >= 0.9995 else f"{24 * span_days:.1f} h"  # as of what moves
     within = f" in {length}" if len(dates) > 1 else ""
     return f"{times}{within}" + (f", {counted(limits, 'limit')}" if limits else "")
+
+
+def _earlier(frames: int, past: str) -> Line:
+    """That the light curve begins where the object was found, and what has it begin sooner."""
+    told = span(f"{counted(frames, 'earlier frame')} not measured", Tone.WARN)
+    return (told, span(": "), span(past, Tone.KEY)) if past else (told,)
 
 
 def _depth(card: "Card") -> str:

@@ -13,7 +13,7 @@ from screens.review import like_lines
 from screens.review.curve import curve_lines
 from screens.review.drawings import GRAPHICS
 from screens.review.epochs import AUTO, curve_points
-from screens.review.facts import fact_lines, in_references, sexagesimal
+from screens.review.facts import PAST, fact_lines, in_references, sexagesimal
 from screens.review.layout import Layout, arrange
 from screens.review.queue import Queue
 from screens.review.said import last_note
@@ -52,6 +52,7 @@ class Page:
     is_owed: bool = False  # the store did not answer
     width: int = 80
     said: Mapping[str, str] = field(default_factory=dict)  # what others decided of it, by reviewer
+    past: str = PAST  # what measures earlier frames; empty where nothing may
 
 
 def page_lines(page: Page, layout: Layout) -> list[Line]:
@@ -341,10 +342,10 @@ def _card_lines(card: "Card", page: Page, layout: Layout) -> list[Line]:
         return _without_images(card, page, layout)
     images, caption = found
     if layout.beside:  # at full size
-        strip = fact_lines(card, layout.beside, len(images), columns=1)
+        strip = fact_lines(card, layout.beside, len(images), columns=1, past=page.past)
         start = layout.width - layout.beside
         images = [(*padded(line, start), *fact) for line, fact in zip(images, strip, strict=True)]
-    facts = fact_lines(card, layout.width, layout.fact_rows)
+    facts = fact_lines(card, layout.width, layout.fact_rows, past=page.past)
     return [*images, caption, *facts, *_curve_lines(card, page, layout.width, layout.curve_rows)]
 
 
@@ -364,7 +365,8 @@ def _without_images(card: "Card", page: Page, layout: Layout) -> list[Line]:
     problem = card.cutouts_problem or "No cutouts were kept of this candidate: judge by facts and curve."
     rows = layout.panel_rows + 1 + layout.fact_rows + layout.curve_rows
     said = wrapped((span(f" {problem}", Tone.WARN),), layout.width, max(layout.panel_rows - 1, 1))
-    facts = fact_lines(card, layout.width, max(rows - len(said) - 2 - layout.curve_rows, layout.fact_rows))
+    fact_rows = max(rows - len(said) - 2 - layout.curve_rows, layout.fact_rows)
+    facts = fact_lines(card, layout.width, fact_rows, past=page.past)
     while facts and not facts[-1]:
         facts.pop()
     lines = [(), *said, (), *facts, ()][:rows]

@@ -200,8 +200,16 @@ def test_a_card_bears_the_stamp_of_its_object_until_there_is_more_to_it(store):
         with store.write() as db:
             db.get_one(Candidate, candidate).is_current = False
 
+    _, difference = add_difference(store)
+
+    def measure():
+        with store.write() as db:
+            flux = {"mjd": 59000.0, "flux": 1.0, "flux_err": 9.0, "flux_unit": "electron"}
+            db.add(ForcedFlux(difference_id=difference, sky_object_id=sky_object, **flux))
+
     changes = [
         lambda: add_candidate(store, sky_object, score=1.0),
+        measure,
         lambda: annotate(store, **ADA, candidate_id=candidate, note="near the core"),
         lambda: judge(store, candidate, Label.DIPOLE),
         lambda: undo(store, **ADA),
@@ -224,7 +232,7 @@ def test_a_stamp_is_read_by_the_objects_alone(sqlite_store):
     event.listen(sqlite_store._reader, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
     read_stamp(sqlite_store, add_object(sqlite_store))
     selects = [(statement, values) for statement, values in asked if statement.startswith("SELECT")]
-    assert len(selects) == 3
+    assert len(selects) == 4
     with sqlite_store.read() as db:
         plans = [
             db.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", with_) for one, with_ in selects

@@ -204,3 +204,17 @@ def test_a_note_is_told_whole_in_the_details_and_aloud(sqlite_store, width):
     assert "".join(words.split()) in "".join("".join(told).split())
     assert any(words in line for line in card_lines(card))
     assert plain(last_note(card)).endswith("… (ann)")  # the page has no room for it
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_card_tells_of_frames_from_before_its_object_was_known(card, width):
+    assert "earlier" not in "\n".join(plain(line) for line in fact_lines(card, width, 4))
+    late = replace(card, earlier_frames=12)
+    facts = "\n".join(plain(line) for line in fact_lines(late, width, 4))
+    assert "12 earlier frames not measured: :past" in facts
+    assert facts.index("earlier") < facts.index("seen")
+    only_read = "\n".join(plain(line) for line in fact_lines(late, width, 4, past=""))
+    assert "12 earlier frames not measured" in only_read
+    assert ":past" not in only_read
+    one = replace(card, earlier_frames=1)
+    assert "1 earlier frame not measured: :past" in " ".join(plain(line) for line in detail_lines(one, width))
