@@ -1,6 +1,7 @@
 """`astrid objects forced|tracklets`: work on the objects of the sky, over all frames there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from astrid_tui.cli.completion import object_numbers
 from astrid_tui.cli.invocation import (
     JsonOption,
     print_json,
+    print_json_line,
     print_table,
     print_text,
     progress_bar,
@@ -47,6 +49,7 @@ def forced(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Frames to subtract again at most.")] = None,
     as_json: JsonOption = False,
+    lines: Annotated[bool, typer.Option("--lines", hidden=True)] = False,  # for the console
 ) -> None:
     """Measure objects in the frames that were processed before they were known.
 
@@ -60,7 +63,7 @@ def forced(
     with store.read() as session:
         for each in ids or ():
             object_called(session, str(each))
-    with progress_bar("Measuring", quiet=as_json) as report:
+    with _told(quiet=as_json, in_lines=lines) as report:
         frames, left = remeasure(store, settings, set(ids) if ids else None, limit=limit, progress=report)
     points = sum(each.points for each in frames)
     if as_json:
@@ -68,7 +71,7 @@ def forced(
             {"id": each.observation_id, "frame": each.frame, "points": each.points, "reason": each.reason}
             for each in frames
         ]
-        print_json({"points": points, "left": left, "frames": rows})
+        (print_json_line if lines else print_json)({"points": points, "left": left, "frames": rows})
     else:
         if frames:
             print_table(
@@ -79,6 +82,16 @@ def forced(
         print_text(f"{counted(points, 'point')} added in {counted(len(frames), 'frame')}{more}")
     if any(each.reason for each in frames):
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+@contextmanager
+def _told(*, quiet: bool, in_lines: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """How far the measuring is: a bar, or lines of JSON for the console that asked."""
+    if in_lines:
+        yield lambda done, total, _: print_json_line({"measured": done, "of": total})
+        return
+    with progress_bar("Measuring", quiet=quiet) as report:
+        yield report
 
 
 def tracklets(

@@ -1,149 +1,18 @@
-"""A search by examples as a process of its own: who asked goes on meanwhile, and may end it at any time."""
+"""A search by examples as a process of its own."""
 
-from __future__ import annotations
-
-import json
-import subprocess
-import sys
-from collections import deque
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from tempfile import TemporaryFile
-from threading import Lock
-from typing import IO, Any
-
-from core.errors import AstridError
-from core.settings import find_file
-from core.text import safe_text
-
-Report = Callable[[int, int], None]  # done, of how many that must be measured
-_ENDS_S = 2.0  # so long a process may take to end once nobody reads it
+from core.operations.command_process import CommandFailed, CommandProcess, CommandStopped
 
 
-class SearchFailed(AstridError):
+class SearchFailed(CommandFailed):
     """A search found nothing out; one sentence."""
 
 
-class SearchStopped(AstridError):
+class SearchStopped(CommandStopped):
     """A search was given up."""
 
 
-class SearchProcess:
-    """``astrid candidates search``, once.
+class SearchProcess(CommandProcess):
+    """``astrid candidates search``, once."""
 
-    Its work is the processor's alone: within the console it would hold up keys. It ends with whoever reads
-    what it tells, for then it cannot tell any more.
-
-    Parameters
-    ----------
-    config : Path or None
-        The configuration file, if one was named.
-    read_only : bool
-        Nothing is changed; what is measured is not kept either.
-    """
-
-    def __init__(self, config: Path | None, *, read_only: bool = False) -> None:
-        self._config = config
-        self._read_only = read_only
-        self._process: subprocess.Popen[str] | None = None
-        self._is_stopped = False
-        self._lock = Lock()
-
-    def run(self, words: Sequence[str], report: Report) -> dict[str, Any]:
-        """Search; blocks until it is found, or stopped.
-
-        Parameters
-        ----------
-        words : sequence of str
-            What follows ``astrid candidates search``.
-        report : callable
-            Called in this thread.
-
-        Returns
-        -------
-        dict
-            What the command tells with ``--json``.
-
-        Raises
-        ------
-        SearchStopped
-        SearchFailed
-            Its sentence is the command's own.
-        OSError
-            It cannot be started.
-        """
-        with TemporaryFile(mode="w+", encoding="utf-8", errors="replace") as said:
-            process = self._begun(words, said)
-            try:
-                found = _read(process, report)
-            finally:
-                self._end(process)
-            if self._is_stopped:
-                raise SearchStopped("the search was given up")
-            if process.returncode or found is None:
-                raise SearchFailed(_why(process.returncode, found, said))
-            return found
-
-    def stop(self) -> None:
-        """Give it up, from whichever thread; what was measured so far is kept."""
-        with self._lock:
-            self._is_stopped = True
-            if self._process is not None:
-                self._process.kill()
-
-    def _begun(self, words: Sequence[str], said: IO[str]) -> subprocess.Popen[str]:
-        file = find_file(self._config)
-        options = [] if file is None else ["--config", str(file.absolute())]
-        options += ["--read-only"] if self._read_only else []
-        # Nothing that lies in the folder one stands in is run: that may be one of data.
-        command = [sys.executable, "-P", "-m", "astrid_tui", *options, "candidates", "search", *words]
-        with self._lock:
-            if self._is_stopped:
-                raise SearchStopped("the search was given up")
-            self._process = subprocess.Popen(
-                [*command, "--json", "--lines"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                encoding="utf-8",
-                errors="replace",
-            )
-            return self._process
-
-    def _end(self, process: subprocess.Popen[str]) -> None:
-        """See that it is no more, whatever became of it."""
-        if process.stdout is not None:
-            process.stdout.close()  # it has ended, or learns now that nobody reads
-        try:
-            process.wait(_ENDS_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        with self._lock:
-            self._process = None  # its number may be another's by now
-
-
-def _read(process: subprocess.Popen[str], report: Report) -> dict[str, Any] | None:
-    """What it tells last; how far it is goes to the report."""
-    found = None
-    for line in process.stdout or ():
-        try:
-            told = json.loads(line)
-        except ValueError:
-            return None
-        if not isinstance(told, dict):
-            return None
-        if "measured" in told:
-            report(int(told["measured"]), int(told["of"]))
-        else:
-            found = told
-    return found
-
-
-def _why(code: int, found: dict[str, Any] | None, said: IO[str]) -> str:
-    if found is not None and isinstance(told := found.get("error"), str):
-        return safe_text(told, 300)
-    said.seek(0)
-    lines = deque(filter(None, map(str.strip, said)), maxlen=1)  # however much was said before it
-    last = f": {safe_text(lines[0], 200)}" if lines else ""
-    return f"the search ended with code {code}{last}" if code >= 0 else f"the search was killed{last}"
+    NAME, WORDS = "search", ("candidates", "search")
+    FAILED, STOPPED = SearchFailed, SearchStopped

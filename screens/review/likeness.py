@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from core.text import counted, safe_text
 
 if TYPE_CHECKING:
-    from core.operations.search_process import Report, SearchProcess
+    from core.operations.command_process import Report
+    from core.operations.search_process import SearchProcess
     from screens.review.desk import Desk
 
 LOOKS = 100  # of a rare kind most are found within so many

@@ -6,7 +6,7 @@ from core.operations.search_process import SearchFailed, SearchProcess, SearchSt
 
 
 def test_a_search_that_was_given_up_before_it_began_does_not_begin(monkeypatch):
-    monkeypatch.setattr("core.operations.search_process.subprocess.Popen", None)  # nothing can be started
+    monkeypatch.setattr("core.operations.command_process.subprocess.Popen", None)  # nothing can be started
     process = SearchProcess(None)
     process.stop()
     with pytest.raises(SearchStopped, match="given up"):
