@@ -32,6 +32,7 @@ from pipeline.training.search import Table, compared_by, networks
 
 FOLDER = "measured"  # of AstrID's home
 RANGE = 1000  # candidates of one file at most: 2 MB
+AT_ONCE = 16  # are measured before it is told again how far it is; of more together none is faster
 MOST_BYTES = 2.0**30  # of all files, which is half a million candidates
 
 Report = Callable[[int, int], None]  # done, of how many that must be measured
@@ -75,13 +76,16 @@ def measured(
     for place, (file, some) in enumerate(zip(files, lacking, strict=True)):
         if not some:
             continue
-        report(done, total)
-        new = _measure(store, classifier, some)
+        new = _Kept.nothing()
+        for first in range(0, len(some), AT_ONCE):
+            report(done, total)
+            batch = some[first : first + AT_ONCE]
+            new = new.with_(_measure(store, classifier, batch))
+            done += len(batch)
         found[place] = found[place].with_(new)
         if is_kept and len(new.numbers):
             with suppress(OSError):  # a full disk: then the next search measures them again
                 _Kept.read(file).with_(new).write(file)  # another process may have added to it
-        done += len(some)
         report(done, total)
     if is_kept and total:
         make_room(settings.home / FOLDER, "*/*.npz", MOST_BYTES)

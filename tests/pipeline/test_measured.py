@@ -84,6 +84,20 @@ def test_nothing_is_measured_twice_and_what_is_new_alone(search, sqlite_store):
     assert len(search.files) == 1
 
 
+def test_it_is_told_batch_by_batch_how_far_the_measuring_is(search, sqlite_store, monkeypatch):
+    add(sqlite_store, 2 * module.AT_ONCE + 1)
+    told = []
+    monkeypatch.setattr(search, "_report", lambda *each: told.append(each))
+    kept, tables = search()
+    total = 2 * module.AT_ONCE + 1
+    assert told == [(done, total) for done in (0, module.AT_ONCE, 2 * module.AT_ONCE, total)]
+    assert len(kept) == total
+    assert {table.shape[0] for table in tables} == {total}
+    told.clear()
+    same((kept, tables), search())
+    assert told == []
+
+
 def test_what_was_detected_anew_and_what_another_network_sees_is_measured_anew(search, sqlite_store):
     first, _ = add(sqlite_store, 2)
     search()
