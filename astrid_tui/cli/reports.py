@@ -56,7 +56,9 @@ def tns(
     if as_json:
         print_json([asdict(each) for each in checked])
     else:
-        of_all = [said for said in [missing_settings(settings.tns)] if said]
+        said = missing_settings(settings.tns)
+        is_asked = not checked or any(said in each.problems for each in checked)
+        of_all = [said] if said and is_asked else []  # not where no report would need them
         _print_checks(of_all, ())
         for each in checked:
             print_text(f"{each.name} ({each.label}): {'to be reported' if each.report else 'not reported'}")

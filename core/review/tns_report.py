@@ -7,7 +7,7 @@ the settings, because they differ from site to site and AstrID asks no server.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -138,15 +138,19 @@ def _checked(
     sky_object = part[0].sky_object
     label = Label(sky_object.review_label or Label.REAL)
     warnings: list[str] = []
-    if said := missing_settings(settings):
-        problems.append(said)
-    if sky_object.ra is None or sky_object.dec is None:
-        problems.append("required: a position on the sky")
     with store.read() as db:
         detections = current_detections(db, sky_object.id or 0)
         curve = light_curve(db, [sky_object.id or 0], detections)
         lengths = exposure_lengths(db, sky_object.id or 0)
     earlier = _told_detections(curve)
+    sources = {row.candidate.source for row in part} | {each.source for each in earlier}
+    if settings.source not in sources:  # nothing else that could be mended would let it be reported
+        never = (_measured_by_others(sources, settings.source),)
+        return Checked(sky_object.id or 0, sky_object.name, label.value, never, (), None)
+    if said := missing_settings(settings):
+        problems.append(said)
+    if sky_object.ra is None or sky_object.dec is None:
+        problems.append("required: a position on the sky")
     part = _not_bogus(part, problems, warnings)
     if len({row.candidate.mjd for row in part} | {each.mjd for each in earlier}) < 2:
         warnings.append("it was detected at one time alone")
@@ -302,14 +306,25 @@ def _reportable(
 ) -> list[_Measured]:
     """What was measured by the instrument that the settings' numbers are of: TNS is told so of each point."""
     own = [each for each in measured if each.source == source]
-    others = sorted({safe_text(each.source, 20) for each in measured if each.source != source})
+    others = {each.source for each in measured if each.source != source}
     if not own:
-        problems.append(f"it was measured by {', '.join(others)} alone: [tns] has the numbers of {source}")
+        problems.append(_measured_by_others(others, source))
         return measured
     if others:
         count = len(measured) - len(own)
-        warnings.append(f"{count} detections of {', '.join(others)} are left out: [tns] source is {source}")
+        warnings.append(f"{count} detections of {_listed(others)} are left out: [tns] source is {source}")
     return own
+
+
+def _measured_by_others(others: Collection[str], source: str) -> str:
+    return (
+        f"it cannot be reported from here: it was measured by {_listed(others)} alone, and [tns] has the "
+        f"numbers of {safe_text(source, 20)}"
+    )
+
+
+def _listed(sources: Collection[str]) -> str:
+    return ", ".join(sorted(safe_text(each, 20) for each in sources))
 
 
 def _photometry(

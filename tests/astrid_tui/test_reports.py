@@ -41,6 +41,16 @@ def test_settings_that_are_missing_are_told_once_in_one_sentence(astrid, sqlite_
     assert [each["problems"][0] for each in astrid.json("candidates", "tns", code=1)] == [said, said]
 
 
+def test_of_an_alert_it_is_said_first_and_alone_that_it_cannot_be_reported(astrid, sqlite_store):
+    discovery(sqlite_store, "theirs", source="ztf")
+    told = astrid("candidates", "tns", code=1)
+    assert told.count("problem:") == 1
+    assert "problem: it cannot be reported from here: it was measured by ztf alone" in told
+    assert "warning:" not in told
+    discovery(sqlite_store, "ours", ra=20.0)
+    assert "are not set" in astrid("candidates", "tns", code=1)
+
+
 @pytest.mark.parametrize("words", [(), ("--dry-run",), ("--dry-run", "-o", "report.json")])
 def test_a_dry_run_says_what_would_be_reported_and_that_nothing_was(
     astrid, site, sqlite_store, tmp_path, words

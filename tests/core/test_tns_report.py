@@ -180,9 +180,10 @@ def test_a_packets_history_tells_when_it_was_discovered(sqlite_store):
     assert found.report["discovery_datetime"] == "2023-02-26 12:00:00"
     assert found.report["non_detection"]["obsdate"] == "2023-02-25 12:00:00"
     assert len(found.report["photometry"]["photometry_group"]) == 2  # the fading one is none
-    ours = check(sqlite_store)["new"]
-    assert any("is of ztf" in each for each in ours.warnings)
-    assert ours.problems == ("it was measured by ztf alone: [tns] has the numbers of astrid",)
+    ours = check(sqlite_store, TnsSettings())["new"]
+    never = "it was measured by ztf alone, and [tns] has the numbers of astrid"
+    # What is missing besides is not told: with it the object could not be reported either.
+    assert (ours.problems, ours.warnings) == ((f"it cannot be reported from here: {never}",), ())
     own = add_candidate(sqlite_store, sky_object, **(FACTS | {"mjd": 60006.5}))
     both = check(sqlite_store)["new"]
     assert own
