@@ -8,6 +8,7 @@ from screens.lines import Line, Tone
 from screens.review.experts import expert_commands
 from screens.review.export import export_command
 from screens.review.liking import like_command
+from screens.review.past import past_command
 from screens.review.steering import NAMED_ORDERS, minutes_of, pace_lines
 from screens.review.why_sheet import why_command
 from screens.widgets.sheet import Sheet
@@ -45,6 +46,7 @@ def review_commands(screen: "ReviewScreen") -> list[Command]:
         return found
     return [
         *found,
+        past_command(screen),
         Command(
             "save", "keep the filter by a name: @NAME stands for it", partial(_save, screen, False), "NAME"
         ),

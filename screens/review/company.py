@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -87,20 +87,36 @@ class Company:
         if before != (self.others, self.said):
             self._screen.paint()
 
-    async def _renew(self, desk: "Desk", entry: "Entry") -> None:
+    async def renew(self, objects: Sequence[int]) -> None:
+        """Read again what is known of some objects; the card that is open stays until that is there."""
+        screen, desk, entry = self._screen, self._screen.desk, self._screen.queue.current
+        if desk is None or screen.reading is None:
+            return
+        for each in objects:
+            if entry is None or each != entry.object_id:
+                screen.reading.forget(each)
+        if entry is not None and entry.object_id in objects:
+            with suppress(AstridError):  # then what is here stays until the store answers
+                await self._renew(desk, entry, is_other=True)
+        screen.look_ahead()
+
+    async def _renew(self, desk: "Desk", entry: "Entry", *, is_other: bool = False) -> None:
         """Show what came to the card since it was read: detections, and what others said or noted.
 
         The former card stays until the new one is there, so that no key meets a page without a card. While
-        something is written here nothing is compared: the card is read again after that anyway.
+        something is written here nothing is compared: the card is read again after that anyway. With
+        ``is_other`` it is known already that there is more to it.
         """
         screen, reading, card = self._screen, self._screen.reading, self._screen.card
         if reading is None or card is None or screen.is_busy or screen.queue.current is not entry:
             return
-        stamp = await asyncio.to_thread(desk.stamp, entry.object_id)
-        if stamp == card.stamp or screen.is_busy or screen.card is not card:
+        is_other = is_other or await asyncio.to_thread(desk.stamp, entry.object_id) != card.stamp
+        if not is_other or screen.is_busy or screen.card is not card:
             return
         now = await reading.renew(entry, card)
-        if now is not None:
-            screen.details.renew()
-        if now is not None and view.says_more(card, now):
+        if now is None:
+            return
+        screen.details.renew()
+        screen.paint()  # its light curve may have grown, of which nothing is said
+        if view.says_more(card, now):
             screen.say_line(view.changed_meanwhile(screen.notice, now, screen.deciding.last))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from screens.lines import Line
 from screens.review import view
 from screens.review.epochs import AUTO, curve_section
-from screens.review.facts import detail_lines
+from screens.review.facts import PAST, detail_lines
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -36,4 +36,5 @@ class DetailSheet:
     def _lines(self, card: "Card", width: int) -> list[Line]:
         viewing = self._screen.viewing
         plain, axis = (viewing.look.drawing == "ascii", viewing.curve) if viewing else (False, AUTO)
-        return detail_lines(card, width, curve_section(card, axis, width, plain=plain))
+        curve = curve_section(card, axis, width, plain=plain)
+        return detail_lines(card, width, curve, past="" if self._screen.host.read_only else PAST)

@@ -24,11 +24,13 @@ from screens.review.commands import review_commands
 from screens.review.company import Company
 from screens.review.deciding import Deciding
 from screens.review.detail_sheet import DetailSheet
+from screens.review.facts import PAST
 from screens.review.filtering import Filtering
 from screens.review.guard import RepeatGuard
 from screens.review.header_sheet import show_header
 from screens.review.liking import Liking
 from screens.review.looking import Looking
+from screens.review.past import Past
 from screens.review.queue import Queue
 from screens.review.reading import Reading
 from screens.review.seen import Picture, PictureScreen
@@ -61,7 +63,7 @@ class ReviewScreen(PictureScreen):
         self._refused: tuple[Line, bool, bool] | None = None  # of an open store, and of a card
         self.choosing, self.filtering = Choosing(self), Filtering(self)
         self.deciding, self.company, self.blinking = Deciding(self), Company(self), Blinking(self)
-        self.liking = Liking(self)
+        self.liking, self.past = Liking(self), Past(self)
         self.looking, self.details = Looking(self), DetailSheet(self)
         self._arriving: Target | None = None  # where a jump leads that came before the store was open
 
@@ -130,11 +132,13 @@ class ReviewScreen(PictureScreen):
             notice=self.notice or self.deciding.last,
             order=self.choosing.order,
             like=self.liking.shown,
+            measuring=self.past.chip,
             others=self.company.others,
             said=self.company.said,
             nothing=self.choosing.nothing,
             is_owed=self.choosing.is_owed,
             width=self.size.width,
+            past="" if self.host.read_only else PAST,
         )
 
     def notice_line(self) -> Line:
@@ -334,6 +338,7 @@ class ReviewScreen(PictureScreen):
     async def on_unmount(self) -> None:
         """The console closes."""
         self.liking.stop()
+        self.past.stop()
         await self.company.leave()
 
     # -- moving and looking ------------------------------------------------------------------------
@@ -379,7 +384,7 @@ class ReviewScreen(PictureScreen):
             self.blinking.toggle()
         elif self.viewing is not None and self.viewing.full_size:
             self.looking.change("full")
-        elif not self.liking.step_back():
+        elif not self.liking.step_back() and not self.past.step_back():
             return super().step_back()
         return True
 

@@ -52,6 +52,7 @@ class Page:
     is_owed: bool = False  # the store did not answer
     width: int = 80
     said: Mapping[str, str] = field(default_factory=dict)  # what others decided of it, by reviewer
+    measuring: Line = ()  # how far earlier frames are
     past: str = PAST  # what measures earlier frames; empty where nothing may
 
 
@@ -84,7 +85,9 @@ def chips(page: Page, width: int) -> Line:
     left: Line = ()
     if page.filter:
         chip = span(f" {page.filter} ", Tone.CHIP, max(width - (60 if page.like.is_told else 36), 8))
-        leads = " " if page.like.is_told else f" esc {'back' if page.is_visit else 'clears'} "
+        leads = (
+            " " if page.like.is_told or page.measuring else f" esc {'back' if page.is_visit else 'clears'} "
+        )
         left = (chip, span(leads, Tone.DIM))
     left = (*left, *like_lines.chip(page.like))
     if queue.current is not None:
@@ -94,7 +97,7 @@ def chips(page: Page, width: int) -> Line:
         )
         if queue.cut is not None:
             left = (*left, span(f", {queue.below} below the cut", Tone.DIM))
-        left = (*left, *like_lines.behind_place(page.like))
+        left = (*left, *like_lines.behind_place(page.like), *page.measuring)
         if page.order != "score" and not page.like.is_told:
             left = (*left, span(f" by {page.order}", Tone.DIM))
         if queue.without:

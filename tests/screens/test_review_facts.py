@@ -207,7 +207,9 @@ def test_a_note_is_told_whole_in_the_details_and_aloud(sqlite_store, width):
 
 
 @pytest.mark.parametrize("width", [80, 140])
-def test_a_card_tells_of_frames_from_before_its_object_was_known(card, width):
+def test_a_card_tells_of_frames_from_before_its_object_was_known(sqlite_store, width):
+    (sky_object,) = add_night(sqlite_store, objects=1)
+    card = read_card(sqlite_store, sky_object)
     assert "earlier" not in "\n".join(plain(line) for line in fact_lines(card, width, 4))
     late = replace(card, earlier_frames=12)
     facts = "\n".join(plain(line) for line in fact_lines(late, width, 4))
