@@ -220,11 +220,11 @@ class Sitting:
             print_text(f"Open by {', '.join(others)} too.")
 
     def _details(self, card: "Card") -> None:
-        from astrid_tui.cli.spoken import curve_lines, spoken
+        from astrid_tui.cli.spoken import curve_lines, past, spoken
         from screens.lines import plain
         from screens.review.facts import detail_lines
 
-        for line in detail_lines(card, 400):
+        for line in detail_lines(card, 400, past=past(card)):
             if text := spoken(plain(line)):
                 print_text(text)
         for told in curve_lines(card.light_curve):

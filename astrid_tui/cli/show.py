@@ -176,7 +176,7 @@ def _show_candidate(context: typer.Context, candidate: int, look: "Look", column
     from screens.review.said import last_note
 
     card = card_for(context, store_of(context, read_only=True), candidate)
-    lines = [*fact_lines(card, columns, _FACTS), last_note(card)]
+    lines = [*fact_lines(card, columns, _FACTS, past=""), last_note(card)]
     if card.cutouts is not None:
         _draw_cutouts(card.cutouts, look, columns, len(lines))
     for line in lines:

@@ -27,6 +27,11 @@ def spoken(text: str) -> str:
     return " ".join(_GLYPH.sub(lambda match: _WORDS[match[0]], text).split())
 
 
+def past(card: "Card") -> str:
+    """What measures the frames from before a card's object was known, where no console is."""
+    return f"`astrid objects forced {card.object_id}`"
+
+
 def card_lines(card: "Card") -> Iterator[str]:
     """What a card says: facts, all scores, what is known there, the light curve, tags and the last note."""
     from screens.lines import plain
@@ -36,7 +41,7 @@ def card_lines(card: "Card") -> Iterator[str]:
 
     # Their abbreviations stand for what is told in full below.
     short = {plain(line).strip() for line in known_facts(card.known)}
-    lines = [plain(line).strip() for line in fact_lines(card, _WIDTH, _FACTS, columns=1)]
+    lines = [plain(line).strip() for line in fact_lines(card, _WIDTH, _FACTS, columns=1, past=past(card))]
     facts = [text for text in lines if text and text not in short]
     yield from facts
     scores = [f"{name} {value:.2f}" for name, value in best_first(card.scores) if value is not None]

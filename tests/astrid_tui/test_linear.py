@@ -15,6 +15,7 @@ from core.review.verdicts import decide
 from core.vocabulary import LABELS, FluxKind, Label
 from screens.review.desk import Desk, Habits
 from tests.builders import add_night
+from tests.core.covering import add_frame, new_object
 from tests.core.rows import add_candidate, add_object
 
 
@@ -129,3 +130,11 @@ def test_a_verdict_of_another_sitting_is_named_before_it_is_taken_back(sit, sqli
 
 def test_no_letter_stands_for_two_answers():
     assert not {facts.key for facts in LABELS.values()} & set(LETTERS)
+
+
+def test_frames_from_before_an_object_was_known_are_told_with_the_command_for_them(sit, sqlite_store):
+    add_frame(sqlite_store)
+    key = new_object(sqlite_store, add_frame(sqlite_store))
+    told = f"1 earlier frame not measured: `astrid objects forced {key}`"
+    assert told in sit("quit")
+    assert sit("details", "quit").count(told) == 2
