@@ -22,6 +22,7 @@ from astrid_tui.cli.invocation import (
 from astrid_tui.cli.queue import advise
 from astrid_tui.cli.reasons import print_reasons
 from core.errors import AstridError
+from core.text import counted
 from core.vocabulary import ExitCode, ObservationState
 
 if TYPE_CHECKING:
@@ -232,9 +233,11 @@ def _tell(
     *,
     run_id: int | None,
 ) -> None:
+    from core.frames.unmeasured import of_new_objects
     from core.operations.status import frames_status
 
-    frames = frames_status(store_of(context), ids)
+    store = store_of(context)
+    frames, lacked = frames_status(store, ids), of_new_objects(store, ids)
     if as_json:
         print_json(
             {
@@ -244,6 +247,7 @@ def _tell(
                 "seconds": round(summary.seconds, 3),
                 "counts": summary.counts,
                 "frames": frames,
+                "not_measured": {"objects": lacked.objects, "frames": lacked.frames},
             }
         )
         return
@@ -254,6 +258,12 @@ def _tell(
         print_text(f"{counts or 'Nothing was due'} in {summary.seconds:.1f} s")
     print_reasons([(frame["frame"], frame["state"], frame["reason"]) for frame in frames])
     advise(frame["state"] for frame in frames)
+    if lacked.frames:
+        objects = f"{counted(lacked.objects, 'new object')} {'lacks' if lacked.objects == 1 else 'lack'}"
+        remark(
+            f"{objects} fluxes or limits in {counted(lacked.frames, 'earlier frame')}: "
+            "`astrid objects forced` measures them"
+        )
 
 
 def _left(context: typer.Context) -> str:

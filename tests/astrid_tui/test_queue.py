@@ -20,7 +20,9 @@ from core.frames.commit import commit_frame
 from core.frames.outcome import FrameOutcome, StageRecord
 from core.operations import runs
 from pipeline.engines.local import RunSummary
+from pipeline.engines.worker import FrameEvent
 from tests.astrid_tui.command import Command
+from tests.core.covering import add_frame, new_object
 from tests.core.frames import add_frames, add_reference, claimed, difference_facts, done, process
 
 
@@ -269,3 +271,27 @@ def test_a_run_that_is_stopped_tells_what_is_left(
     monkeypatch.setattr("pipeline.engines.local.run", lambda *_, **__: stopped)
     said = astrid("run", code=130)
     assert said == "Interrupted: 1 done in 2.0 s; 2 still queued: `astrid run` goes on\n"
+
+
+def test_a_run_says_which_frames_its_new_objects_lack(
+    astrid: Command, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = [add_frame(store) for _ in range(2)]
+    last = add_frame(store)
+    new_object(store, last)
+
+    def ended(frame: int) -> RunSummary:
+        event = FrameEvent(frame, "a.fits", "done", None, 1.0, 1)
+        return RunSummary(1, "done", 2.0, {"done": 1}, (event,))
+
+    monkeypatch.setattr("pipeline.engines.local.run", lambda *_, **__: ended(last[0]))
+    astrid("run")
+    assert astrid.said == (
+        "1 new object lacks fluxes or limits in 2 earlier frames: `astrid objects forced` measures them\n"
+    )
+    assert astrid.json("run")["not_measured"] == {"objects": 1, "frames": 2}
+    assert astrid.said == ""
+    monkeypatch.setattr("pipeline.engines.local.run", lambda *_, **__: ended(earlier[0][0]))
+    astrid("run")
+    assert astrid.said == ""
+    assert astrid.json("run")["not_measured"] == {"objects": 0, "frames": 0}
