@@ -272,8 +272,8 @@ def export(
         typer.Option(
             "--format",
             autocompletion=export_formats,
-            help="csv, jsonl, parquet, votable, regions (DS9) or fits (cutouts); default: by the file's name "
-            "(.csv .jsonl .parquet .vot .reg .fits), csv on standard output.",
+            help="csv, jsonl, parquet, votable, ecsv, regions (DS9) or fits (cutouts); default: by the "
+            "file's name (.csv .jsonl .parquet .vot .ecsv .reg .fits), csv on standard output.",
         ),
     ] = None,
     filters: FilterOption = None,
@@ -293,12 +293,23 @@ def export(
 
     from core.review.chain import session_heads
     from core.review.export import write_csv, write_json_lines
-    from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
+    from core.review.export_files import (
+        write_cutouts,
+        write_ecsv,
+        write_parquet,
+        write_regions,
+        write_votable,
+    )
     from core.review.fakes import are_injected
     from core.review.real_rows import real_candidates
 
     output = None if output == STANDARD_OUTPUT else output
-    as_text = {"csv": write_csv, "jsonl": write_json_lines, "regions": write_regions}
+    as_text = {
+        "csv": write_csv,
+        "jsonl": write_json_lines,
+        "ecsv": write_ecsv,
+        "regions": write_regions,
+    }
     store = store_of(context, read_only=True)
     as_bytes: dict[str, Callable[..., int]] = {
         "parquet": write_parquet,

@@ -23,8 +23,8 @@ COLUMNS = (
 )  # fmt: skip
 BETWEEN_NOTES = " | "
 FORMS = {  # by what a file's name ends in
-    ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".vot": "votable", ".reg": "regions",
-    ".fits": "fits",
+    ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".vot": "votable", ".ecsv": "ecsv",
+    ".reg": "regions", ".fits": "fits",
 }  # fmt: skip
 
 

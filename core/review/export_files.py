@@ -1,14 +1,15 @@
-"""Candidates as files of other programs: Parquet, VOTable, DS9 regions and FITS cutouts.
+"""Candidates as files of other programs: Parquet, VOTable, ECSV, DS9 regions and FITS cutouts.
 
 All are made of `core.review.real_rows.RealCandidate`, which no injected source can be.
 """
 
+import csv
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -21,8 +22,11 @@ from core.review.cutout_cards import Cards, epoch_cards, exposure_cards, sky_car
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.export import COLUMNS, values_of
 from core.review.real_rows import PAGE, RealCandidate
-from core.text import safe_text
+from core.text import safe_text, whole_text
 from core.vocabulary import LABELS, MASK_PLANES, OWN, Label, ReviewState
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 UNITS = {
     "mjd": "d", "ra": "deg", "dec": "deg", "x": "pix", "y": "pix", "x_frame": "pix", "y_frame": "pix",
@@ -136,22 +140,39 @@ def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
 
 def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
     """Write candidates as a VOTable; return how many."""
+    return votable.write_rows(_no_rows(), map(_cells, found), stream, UCDS)
+
+
+def write_ecsv(found: Iterable[RealCandidate], stream: IO[str]) -> int:
+    """Write candidates as ECSV, astropy's own text, a row at a time; return how many."""
+    columns = _no_rows()
+    columns.meta["creator"] = made_by()
+    columns.write(stream, format="ascii.ecsv", delimiter=",")  # between which nothing is what is not known
+    writer = csv.writer(stream, lineterminator="\n")
+    count = 0
+    for count, row in enumerate(found, start=1):  # noqa: B007 the last one is the answer
+        writer.writerow([whole_text(cell) if isinstance(cell, str) else cell for cell in _cells(row)])
+    return count
+
+
+def _no_rows() -> "Table":
+    """The columns, with their kinds, units and descriptions."""
     from astropy.table import Column, Table
 
     kinds = {"disputed": "bool", **dict.fromkeys(_INTEGERS, "i8"), **dict.fromkeys(_NUMBERS, "f8")}
-    columns = Table(
+    return Table(
         [
             Column([], name, kinds.get(name, "U1"), unit=UNITS.get(name), description=DESCRIPTIONS[name])
             for name in COLUMNS
         ]
     )
 
-    def cells(row: RealCandidate) -> Sequence[object]:
-        record = _plain(row)
-        record["tags"] = " ".join(str(tag) for tag in record["tags"])
-        return [*record.values()]
 
-    return votable.write_rows(columns, map(cells, found), stream, UCDS)
+def _cells(row: RealCandidate) -> list[Any]:
+    """A value a column; tags as words of one text."""
+    record = _plain(row)
+    record["tags"] = " ".join(str(tag) for tag in record["tags"])
+    return [*record.values()]
 
 
 def write_regions(found: Iterable[RealCandidate], stream: IO[str]) -> int:

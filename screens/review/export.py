@@ -34,7 +34,7 @@ def export_command(screen: "FrameScreen[Any]") -> Command:
     return Command(
         "export",
         "write the candidates that pass the filter to FILE, its form by its name: "
-        ".csv .jsonl .parquet .vot .reg .fits",
+        ".csv .jsonl .parquet .vot .ecsv .reg .fits",
         export,
         "FILE [judged]",
         lambda words: ("judged",) if len(words) > 1 else (),
@@ -60,13 +60,19 @@ def export_to(file: Path, filters: str, judged_only: bool, opened: "Opened") -> 
         It exists, cannot be written, or the store does not answer.
     """
     from core.review.export import FORMS, write_csv, write_json_lines
-    from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
+    from core.review.export_files import (
+        write_cutouts,
+        write_ecsv,
+        write_parquet,
+        write_regions,
+        write_votable,
+    )
     from core.review.real_rows import real_candidates
     from core.unfinished import unfinished
 
     store, experts = opened.store, opened.settings.review.experts
     found = real_candidates(store, filters=filters, judged_only=judged_only, experts=experts)
-    text = {"csv": write_csv, "jsonl": write_json_lines, "regions": write_regions}
+    text = {"csv": write_csv, "jsonl": write_json_lines, "ecsv": write_ecsv, "regions": write_regions}
     cutouts = partial(write_cutouts, store=store)
     binary: dict[str, Callable[..., int]] = {
         "parquet": write_parquet,

@@ -145,7 +145,7 @@ def test_words_of_options_are_offered_as_the_commands_take_them(offered) -> None
         "significance",
         "-significance",
     ]
-    forms = ["csv", "jsonl", "parquet", "votable", "regions", "fits"]
+    forms = ["csv", "jsonl", "parquet", "votable", "ecsv", "regions", "fits"]
     assert offered("candidates", "export", "--format", "") == forms
     assert offered("review", "--order", "") == ["score", "brightness", "age", "uncertainty", "anomaly"]
     assert offered("review", "--order", "ag", shell="fish") == ["age\twhat was detected first"]

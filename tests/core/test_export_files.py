@@ -25,6 +25,7 @@ from core.review.export_files import (
     DESCRIPTIONS,
     UCDS,
     write_cutouts,
+    write_ecsv,
     write_parquet,
     write_regions,
     write_votable,
@@ -340,6 +341,29 @@ def test_cutouts_without_a_known_sky_or_exposure_have_neither(night):
         header = found["NEW", first].header
     assert not {"CTYPE1", "CRVAL1", "DATE-OBS", "MJD-OBS", "XPOSURE"} & set(header)
     assert header["MJD-AVG"] > 60000
+
+
+def test_ecsv_is_what_astropy_reads_and_comes_back_as_it_was(night):
+    store, first, second = night
+    note = "two words, \"quoted\" 'x' # ünï"
+    annotate(store, session="s", reviewer="ada", candidate_id=second, note=note)
+    stream = io.StringIO()
+    assert write_ecsv(real_candidates(store), stream) == 2
+    assert "\x1b" not in stream.getvalue()
+    table = Table.read(stream.getvalue(), format="ascii.ecsv")
+    assert tuple(table.colnames) == COLUMNS
+    assert table.meta["creator"].startswith("AstrID")
+    rows = {row["id"]: row for row in table}
+    assert (rows[first]["ra"], rows[first]["verdict"], rows[first]["tags"]) == (10.5, "real", "host blue")
+    assert json.loads(rows[first]["scores"]) == {"m": 0.5}
+    assert rows[second]["note"] == note
+    assert rows[second]["ra"] is np.ma.masked
+    assert table["disputed"].dtype == bool
+    assert str(table["ra"].unit) == "deg"
+    assert table["ra"].description == "right ascension, ICRS"
+    nobody = io.StringIO()
+    assert write_ecsv(real_candidates(store, filters="score>1000"), nobody) == 0
+    assert len(Table.read(nobody.getvalue(), format="ascii.ecsv")) == 0
 
 
 def test_every_column_of_a_votable_says_what_it_is(night):

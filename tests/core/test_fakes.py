@@ -204,6 +204,7 @@ WRITERS = {
     "json lines": (export.write_json_lines, io.StringIO),
     "regions": (export_files.write_regions, io.StringIO),
     "parquet": (export_files.write_parquet, io.BytesIO),
+    "ecsv": (export_files.write_ecsv, io.StringIO),
     "votable": (export_files.write_votable, io.BytesIO),
     "cutouts": (export_files.write_cutouts, io.BytesIO),
 }

@@ -126,7 +126,7 @@ def test_what_reviewers_did_is_told_and_exported_by_commands(night, tmp_path, mo
     command("candidates", "filters", "--save", "strong", "score>22.8")
     listed = json.loads(command("candidates", "list", "--filter", "@strong", "--json"))
     assert len(listed) == 2
-    for form in ("parquet", "votable", "regions", "fits"):
+    for form in ("parquet", "votable", "ecsv", "regions", "fits"):
         file = tmp_path / f"out.{form}"
         command("candidates", "export", "--format", form, "-o", file)
         assert file.stat().st_size > 0
