@@ -135,13 +135,20 @@ class Past:
 
 
 def _told(name: str, frames: Sequence[Mapping[str, Any]]) -> Line:
-    """How many frames were measured, and why others were not."""
+    """How many frames were measured, and why others were not; not all of a field show each place in it."""
     refused = [str(each["reason"]) for each in frames if each["reason"]]
     measured = len(frames) - len(refused)
-    line: Line = (span(f"{name}: "), span(f"{counted(measured, 'earlier frame')} measured", Tone.GOOD))
+    line: Line = (span(f"{name}: "),)
+    if not frames:
+        return (*line, span("no earlier frame is left to measure"))
+    if measured:
+        shows = "it shows" if measured == 1 else "they show"
+        told = f"{counted(measured, 'earlier frame')} measured where {shows}"
+        line = (*line, span(f"{told} the place", Tone.GOOD))
     if refused:
-        return (*line, span(f"; {len(refused)} not: {refused[0]}", Tone.BAD, _REASON))
-    return line if frames else (span(f"{name}: no earlier frame is left to measure"),)
+        not_measured = f"{counted(len(refused), 'earlier frame')} not measured: {refused[0]}"
+        line = (*line, span("; " if measured else ""), span(not_measured, Tone.BAD, _REASON))
+    return line
 
 
 def past_command(screen: "ReviewScreen") -> Command:
