@@ -282,8 +282,9 @@ def export(
 ) -> None:
     """Export candidates with their verdicts, and the heads of the verdict chains on standard error.
 
-    Cutouts have a tangent plane of the sky at the candidate, and the times of their frame. VOTables say of
-    each column what it is, of positions that they are ICRS, of times that they are MJD in UTC.
+    FITS begins with a table; cutouts have a tangent plane of the sky at the candidate, and the times of
+    their frame. VOTables say of each column what it is, of positions that they are ICRS, of times that they
+    are MJD in UTC.
 
     Where sources were injected into the queue, only judged candidates are exported. A file that is there
     already is left alone unless --force is given. With --json, which needs a file, it is told what was
@@ -293,13 +294,8 @@ def export(
 
     from core.review.chain import session_heads
     from core.review.export import write_csv, write_json_lines
-    from core.review.export_files import (
-        write_cutouts,
-        write_ecsv,
-        write_parquet,
-        write_regions,
-        write_votable,
-    )
+    from core.review.export_cutouts import write_cutouts
+    from core.review.export_files import write_ecsv, write_parquet, write_regions, write_votable
     from core.review.fakes import are_injected
     from core.review.real_rows import real_candidates
 

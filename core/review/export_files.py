@@ -1,29 +1,21 @@
-"""Candidates as files of other programs: Parquet, VOTable, ECSV, DS9 regions and FITS cutouts.
+"""Candidates as files of other programs: Parquet, VOTable, ECSV and DS9 regions.
 
 All are made of `core.review.real_rows.RealCandidate`, which no injected source can be.
 """
 
 import csv
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from sqlalchemy import select
-from sqlmodel import Session, col
-
 from core import votable
-from core.database.store import Store
-from core.database.tables import Candidate, Cutout, Difference, Observation, Reference
 from core.made_by import made_by
-from core.review.cutout_cards import Cards, epoch_cards, exposure_cards, sky_cards
-from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.export import COLUMNS, values_of
 from core.review.real_rows import PAGE, RealCandidate
 from core.text import safe_text, whole_text
-from core.vocabulary import LABELS, MASK_PLANES, OWN, Label, ReviewState
+from core.vocabulary import LABELS, MASK_PLANES, Label, ReviewState
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -98,9 +90,6 @@ _RADIUS_ARCSEC = 3.0
 _RADIUS_PX = 6.0
 _HEAD_OF_PIXELS = 2  # lines before the regions in pixels
 _COLOURS = {ReviewState.REAL: "green", ReviewState.BOGUS: "red"}
-_PLANES = ("NEW", "REF", "DIFF", "SCORE")
-_BLOCK = 2880  # bytes of a block of FITS
-_CARD, _SENTENCE = 60, 600  # characters of a value: on one card, and of what may go on over several
 
 
 def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
@@ -128,7 +117,7 @@ def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
     count = 0
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        for page in _pages(iter(found)):
+        for page in pages(iter(found)):
             records = [_plain(row) for row in page]
             for record in records:
                 record["tags"] = [str(tag) for tag in record["tags"]]
@@ -140,22 +129,22 @@ def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
 
 def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
     """Write candidates as a VOTable; return how many."""
-    return votable.write_rows(_no_rows(), map(_cells, found), stream, UCDS)
+    return votable.write_rows(no_rows(), map(cells, found), stream, UCDS)
 
 
 def write_ecsv(found: Iterable[RealCandidate], stream: IO[str]) -> int:
     """Write candidates as ECSV, astropy's own text, a row at a time; return how many."""
-    columns = _no_rows()
+    columns = no_rows()
     columns.meta["creator"] = made_by()
     columns.write(stream, format="ascii.ecsv", delimiter=",")  # between which nothing is what is not known
     writer = csv.writer(stream, lineterminator="\n")
     count = 0
     for count, row in enumerate(found, start=1):  # noqa: B007 the last one is the answer
-        writer.writerow([whole_text(cell) if isinstance(cell, str) else cell for cell in _cells(row)])
+        writer.writerow([whole_text(cell) if isinstance(cell, str) else cell for cell in cells(row)])
     return count
 
 
-def _no_rows() -> "Table":
+def no_rows() -> "Table":
     """The columns, with their kinds, units and descriptions."""
     from astropy.table import Column, Table
 
@@ -168,7 +157,7 @@ def _no_rows() -> "Table":
     )
 
 
-def _cells(row: RealCandidate) -> list[Any]:
+def cells(row: RealCandidate) -> list[Any]:
     """A value a column; tags as words of one text."""
     record = _plain(row)
     record["tags"] = " ".join(str(tag) for tag in record["tags"])
@@ -243,109 +232,6 @@ class _Pixels:
         return ["image", f"# pixels of {image}", *circles] if circles else []
 
 
-def write_cutouts(found: Iterable[RealCandidate], stream: IO[bytes], store: Store) -> int:
-    """Write the cutouts of candidates as one FITS file, three or four images each; return of how many.
-
-    ``NEW``, ``REF``, ``DIFF`` and, where it is kept, ``SCORE`` carry the candidate's id as ``EXTVER``.
-    Pixels are in units of the sky's sigma in that plane (``SKYSIG``, where it is known) and on the
-    reference's grid: ``XREF, YREF`` is the candidate's place there, 0-based, and where its WCS is known the
-    cutouts have one. Times are the frame's, in ``REF`` those of the first and last frame of the reference.
-    Candidates without cutouts that can be read are left out.
-    """
-    from astropy.io import fits
-
-    primary = fits.PrimaryHDU()
-    primary.header["CREATOR"] = (made_by(), "what wrote this file")
-    stream.write(primary.header.tostring().encode("ascii"))
-    count = 0
-    for page in _pages(iter(found)):
-        with store.read() as db:
-            ids = [row.candidate.id for row in page]
-            kept = db.execute(
-                select(col(Cutout.candidate_id), col(Cutout.pixels)).where(col(Cutout.candidate_id).in_(ids))
-            )
-            blobs = {key: blob for key, blob in kept}  # noqa: C416 rows are no pairs to the type checker
-            times = _times(db, page)
-        for row in page:
-            try:
-                cutouts = unpack(blobs[row.candidate.id])
-            except (KeyError, CutoutError):
-                continue
-            count += 1
-            sigmas = (*cutouts.sigma, math.nan)  # the score is in its own
-            for name, plane, sigma in zip(_PLANES, cutouts.planes, sigmas, strict=False):
-                header = _header(row, name, sigma)
-                is_reference = name == "REF"
-                header.extend(times[row.candidate.id or 0][is_reference] + _sky(row, cutouts))
-                hdu = fits.ImageHDU(plane, header=header, name=name, ver=row.candidate.id)
-                data = plane.astype(">f4").tobytes()
-                stream.write(hdu.header.tostring().encode("ascii"))
-                stream.write(data + b"\0" * (-len(data) % _BLOCK))
-    return count
-
-
-def _header(row: RealCandidate, plane: str, sigma: float) -> Any:
-    from astropy.io import fits
-
-    values = values_of(row)
-    header = fits.Header()
-    header["OBJECT"] = _ascii(values["object"])
-    header["CANDID"] = values["id"]
-    header["BUNIT"] = ("sigma", "of the sky in this plane")
-    cards = {
-        "FRAME": ("frame", ""), "FILTER": ("filter", ""),
-        "RA": ("ra", "deg, ICRS"), "DEC": ("dec", "deg, ICRS"), "XREF": ("x", "0-based, on the reference"),
-        "YREF": ("y", "0-based, on the reference"), "SNR": ("snr", ""), "MAG": ("mag", ""),
-        "MAGSYS": ("mag_system", ""),
-        "SCORE": ("score", ""), "VERDICT": ("verdict", ""),
-        "OBJID": ("object_id", "the object, in its store"),
-        "FRAMEID": ("frame_id", "the frame, in its store"),
-        "REFID": ("reference", "the reference, in its store"), "METHOD": ("method", "how it was subtracted"),
-        "CONFHASH": ("config_hash", "of the settings"), "SCOREDBY": ("scored_by", ""),
-        "ALERTID": ("alert_id", ""),
-    }  # fmt: skip
-    for keyword, (name, comment) in cards.items():
-        value = values[name]
-        if value is not None:
-            length = _SENTENCE if keyword == "SCOREDBY" else _CARD
-            header[keyword] = (_ascii(value, length) if isinstance(value, str) else value, comment)
-    if math.isfinite(sigma):
-        header["SKYSIG"] = (float(sigma), f"one sigma of {plane} in its linear unit")
-    return header
-
-
-def _times(db: Session, page: list[RealCandidate]) -> dict[int, tuple[Cards, Cards]]:
-    """The cards of time of the frame and of the reference, by candidate."""
-    query = (
-        select(
-            col(Candidate.id), col(Observation.exposure_s), col(Reference.mjd_first), col(Reference.mjd_last)
-        )
-        .outerjoin(Observation, col(Observation.id) == col(Candidate.observation_id))
-        .outerjoin(Difference, col(Difference.id) == col(Candidate.difference_id))
-        .outerjoin(Reference, col(Reference.id) == col(Difference.reference_id))
-        .where(col(Candidate.id).in_([row.candidate.id for row in page]))
-    )
-    mjd = {row.candidate.id: row.candidate.mjd for row in page}
-    return {
-        key: (exposure_cards(mjd[key], exposure_s), epoch_cards(first, last))
-        for key, exposure_s, first, last in db.execute(query)
-    }
-
-
-def _sky(row: RealCandidate, cutouts: Cutouts) -> Cards:
-    """Where the pixels lie. Our own cutouts are centred on the pixel of the candidate, a survey's on it."""
-    own, height_width = row.candidate, cutouts.new.shape
-    offset = (0.0, 0.0)
-    if own.source == OWN and own.x is not None and own.y is not None:
-        offset = (own.x - round(own.x), own.y - round(own.y))
-    return sky_cards(cutouts.to_sky, (own.ra, own.dec), height_width, offset)
-
-
-def _ascii(text: str, length: int = _CARD) -> str:
-    """Fit for a card of FITS: printable ASCII; what is longer than one card is continued on others."""
-    return "".join(each if " " <= each <= "~" else "?" for each in safe_text(text, length))
-
-
 def _plain(row: RealCandidate) -> dict[str, Any]:
     """A record of plain values; scores as JSON."""
     values = values_of(row)
@@ -353,6 +239,7 @@ def _plain(row: RealCandidate) -> dict[str, Any]:
     return values
 
 
-def _pages(found: Iterator[RealCandidate]) -> Iterator[list[RealCandidate]]:
+def pages(found: Iterator[RealCandidate]) -> Iterator[list[RealCandidate]]:
+    """A page at a time."""
     while page := list(islice(found, PAGE)):
         yield page

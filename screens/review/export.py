@@ -60,13 +60,8 @@ def export_to(file: Path, filters: str, judged_only: bool, opened: "Opened") -> 
         It exists, cannot be written, or the store does not answer.
     """
     from core.review.export import FORMS, write_csv, write_json_lines
-    from core.review.export_files import (
-        write_cutouts,
-        write_ecsv,
-        write_parquet,
-        write_regions,
-        write_votable,
-    )
+    from core.review.export_cutouts import write_cutouts
+    from core.review.export_files import write_ecsv, write_parquet, write_regions, write_votable
     from core.review.real_rows import real_candidates
     from core.unfinished import unfinished
 

@@ -21,10 +21,10 @@ from core.objects import curve_table
 from core.places import place_flux
 from core.review.cutouts import pack
 from core.review.export import COLUMNS, write_csv
+from core.review.export_cutouts import write_cutouts
 from core.review.export_files import (
     DESCRIPTIONS,
     UCDS,
-    write_cutouts,
     write_ecsv,
     write_parquet,
     write_regions,
@@ -189,7 +189,7 @@ def test_cutouts_are_fits_that_another_program_verifies(night):
         warnings.simplefilter("error")
         with fits.open(stream) as found:
             found.verify("exception")
-            assert [(hdu.name, hdu.ver) for hdu in found[1:]] == [
+            assert [(hdu.name, hdu.ver) for hdu in found[2:]] == [
                 ("NEW", first),
                 ("REF", first),
                 ("DIFF", first),
@@ -199,6 +199,27 @@ def test_cutouts_are_fits_that_another_program_verifies(night):
             assert header["SKYSIG"] == 12.0
             expected = np.round(cutouts(first).diff * 4) / 4
             np.testing.assert_allclose(found["DIFF", first].data, expected, atol=0.13)
+
+
+def test_a_table_of_the_candidates_comes_before_their_cutouts(night):
+    store, first, _ = night
+    annotate(store, session="s", reviewer="ada", candidate_id=first, note="ünï " + "long " * 300)
+    stream = written(write_cutouts, store)[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(stream) as found:
+            found.verify("exception")
+            assert (found[1].name, found[1].header["TCOMM11"]) == ("CANDIDATES", "right ascension, ICRS")
+            assert (found[1].header["TTYPE11"], found[1].header["TUCD11"]) == ("ra", UCDS["ra"])
+            table = Table.read(found["CANDIDATES"])
+    assert tuple(table.colnames) == COLUMNS
+    (row,) = table  # of the other one there are no cutouts that can be read
+    assert (row["id"], row["ra"], row["verdict"], row["tags"]) == (first, 10.5, "real", "host blue")
+    assert row["note"].startswith("?n? long")  # FITS knows ASCII alone
+    assert row["tracklet"] is np.ma.masked
+    assert str(table["ra"].unit) == "deg"
+    count, stream = written(write_cutouts, store, filters="score>1000")
+    assert (count, len(Table.read(stream, format="fits", hdu="CANDIDATES"))) == (0, 0)
 
 
 @pytest.mark.parametrize("parity", [1.0, -1.0])
@@ -293,7 +314,7 @@ def test_an_export_says_which_frame_reference_settings_and_models_made_a_candida
         found.verify("exception")
         assert found[0].header["CREATOR"].startswith("AstrID")
         words = ("OBJID", "FRAMEID", "REFID", "CONFHASH", "SCOREDBY")
-        told = {hdu.ver: [hdu.header[word] for word in words] for hdu in found[1:]}
+        told = {hdu.ver: [hdu.header[word] for word in words] for hdu in found[2:]}
     names = ("object_id", "frame_id", "reference", "config_hash", "scored_by")
     assert told == {key: [each[name] for name in names] for key, each in made.items()}
 

@@ -26,7 +26,7 @@ from core.frames.outcome import ForcedFacts, InjectedFacts
 from core.objects.detail import ObjectError, read_object
 from core.operations.status import status
 from core.places.why import why
-from core.review import agreement, export, export_files, pace, recovery, tns_report
+from core.review import agreement, export, export_cutouts, export_files, pace, recovery, tns_report
 from core.review.candidates import page, show
 from core.review.cards import read_card
 from core.review.chain import verify
@@ -206,7 +206,7 @@ WRITERS = {
     "parquet": (export_files.write_parquet, io.BytesIO),
     "ecsv": (export_files.write_ecsv, io.StringIO),
     "votable": (export_files.write_votable, io.BytesIO),
-    "cutouts": (export_files.write_cutouts, io.BytesIO),
+    "cutouts": (export_cutouts.write_cutouts, io.BytesIO),
 }
 
 
@@ -237,7 +237,7 @@ def test_what_exports_takes_only_what_cannot_hold_one():
     """By their types: no writer can be handed a candidate, an object or a store to choose from."""
     writers = [
         each
-        for module in (export, export_files)
+        for module in (export, export_cutouts, export_files)
         for name, each in inspect.getmembers(module, inspect.isfunction)
         if name.startswith("write") and each.__module__ == module.__name__
     ]
