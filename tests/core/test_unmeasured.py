@@ -47,6 +47,17 @@ def test_what_was_measured_or_tried_in_vain_is_not_lacked(store):
     assert wanted == [frames[2][1]]  # as the command has it
 
 
+def test_each_object_lacks_the_frames_from_before_it_alone(store):
+    first = add_frame(store)
+    known = new_object(store, first)
+    second = add_frame(store, forced_through=known)
+    add_candidate(store, known, observation_id=second[0], difference_id=second[1], **HERE)
+    add_frame(store, forced_through=known)  # where the first one cannot be measured
+    later = new_object(store, second)
+    assert frames_of(store, known) == Unmeasured()
+    assert frames_of(store, later) == frames_of(store, known, later) == Unmeasured(1, 2)
+
+
 @pytest.mark.parametrize(
     ("place", "reference"),
     [
