@@ -20,7 +20,7 @@ class ObservationState(StrEnum):
     DONE = "done"
     REJECTED = "rejected"  # judged unusable: the reason says why; trying again would not help
     QUARANTINED = "quarantined"  # failed where it should not have; a person should look
-    DROPPED = "dropped"  # taken out of the queue by a person
+    DROPPED = "dropped"  # taken out of the queue: by a person, or as there is nothing to do with it
     CALIBRATION = "calibration"  # a bias, dark or flat: kept for others, never queued
 
 

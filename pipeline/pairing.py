@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.frames.reference_frames import SAME_SECOND, holds
 from pipeline.frame import Aligned, Difference, Exposure, Frame, PreparedReference
 from pipeline.quantile import quantile
 from pipeline.subtraction.unsubtracted import unsubtracted_part
@@ -13,7 +14,6 @@ UNKNOWN_NOISE = 1.5  # one that scatters more is of a frame whose noise is not w
 MOST_LEFT = 0.25  # of bright stars: changes in the sky are few
 MOST_SCATTER = 0.1  # of single stars' flux ratios; through one filter and a clear sky it is a few hundredths
 SAME_MJD = 1e-6  # days
-SAME_SECOND = 1.0 / 86400.0
 SPARSE = 5  # one pixel of so many along each axis tells
 WCS_OFF_ARCMIN, WCS_OFF_PX = 3.0, 10.0  # by less a WCS is inexact, as many are, and stars mend it
 WCS_PLACES = 9  # along each axis of the reference at which two WCS are compared
@@ -74,17 +74,9 @@ def shared_light(difference: Difference) -> str | None:
 
 
 def part_of_reference(exposure: Exposure, reference: PreparedReference) -> str | None:
-    """A sentence where a frame is one of those that its reference is the mean of; none where it is not.
-
-    A coadd keeps the names of its frames, with folders where two are called the same, and the first and the
-    last of their times: a frame of that name from before or after is another.
-    """
-    count, taken = len(reference.names), exposure.mjd
-    first, last = reference.epochs
-    if count < 2 or taken is None or first is None or last is None:
-        return None
-    named = any(name.rpartition("/")[2] == exposure.name for name in reference.names)
-    if not (named and first - SAME_SECOND <= taken <= last + SAME_SECOND):
+    """A sentence where a frame is one of those that its reference is the mean of; none where it is not."""
+    count = len(reference.names)
+    if count < 2 or not holds(reference.names, reference.epochs, exposure.name, exposure.mjd):
         return None
     return (
         f"The frame is one of the {count} that its reference was made of, so that what is new in it is"

@@ -17,7 +17,7 @@ from astrid_tui.cli.invocation import (
 )
 from astrid_tui.cli.reference_words import light_in_it, record_of, summary_of
 from core.errors import AstridError
-from core.vocabulary import ExitCode
+from core.vocabulary import ORDERED, ExitCode
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -115,10 +115,22 @@ class _Adding:
             said=notes,
         )
         row = references.add(self._store, facts)
+        notes += self._queued(row)
         notes += light_in_it(row, seen_meanwhile(self._store, row), blind=self._settings.review.blind)
         for note in notes:
             remark("warning:", note)
         return row
+
+    def _queued(self, row: "Reference") -> list[str]:
+        """What is to be said of frames that are this exposure, and that a run would find."""
+        from core.frames.reference_frames import frames_of, only_itself
+
+        return [
+            f"frame {frame.id} is {frame.state}, and is this exposure: `astrid run` does not subtract it from"
+            " itself, and drops it"
+            for frame in frames_of(self._store, row)
+            if frame.state in ORDERED and only_itself(self._store, frame)
+        ]
 
 
 def _images(names: list[str], settings: "Settings") -> Iterator[Image]:

@@ -275,10 +275,10 @@ def _left(context: typer.Context) -> str:
 
 
 def _exit_code(summary: "RunSummary | Followed") -> int:
-    """Whether all frames were done."""
+    """Whether all frames were done; with those that were dropped there was nothing to do."""
     if summary.state == "interrupted":
         return ExitCode.INTERRUPTED
-    if any(state != ObservationState.DONE for state in summary.counts):
+    if summary.counts.keys() - {ObservationState.DONE, ObservationState.DROPPED}:
         return ExitCode.PARTIAL
     return ExitCode.DONE
 

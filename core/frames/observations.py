@@ -20,6 +20,7 @@ from core.frames.content import was_written_over
 from core.frames.outcome import ObservationFacts
 from core.frames.queue import UNTRIED
 from core.frames.queue_history import note_all
+from core.frames.reference_frames import told_apart
 from core.frames.same_exposure import TURN, has_same_header, twin_of
 from core.text import SENTENCES, safe_text
 from core.vocabulary import DROPPABLE, FrameKind, ObservationState, QueueEventKind
@@ -82,8 +83,11 @@ def register(store: Store, facts: Sequence[ObservationFacts]) -> list[Registered
     An exposure that another file holds already, packed or with another header, is a duplicate too, and its
     row learns of the new file where the old one is gone or was written over with it; a header that says
     something else then brings it back into the queue.
+
+    A frame that was added as a reference, and that no other serves, is ``dropped``.
     """
     registered: list[Registered] = []
+    facts = told_apart(store, facts)
     for batch in _batches(facts):
         gone = _gone(store, batch)
         with store.write() as session:

@@ -184,9 +184,9 @@ class FrameOutcome:
 
     ``state`` is ``done``, ``rejected`` (the frame is unusable, ``reason`` says why), ``waiting``
     (no reference covers it yet; it is queued again when one is added), ``dropped`` (its file holds other
-    content now, which is registered anew), ``away`` (the folder of its file is not there now; it has not
-    been tried) or ``failed`` (something broke that should not have; the queue decides between retry and
-    quarantine).
+    content now, which is registered anew, or it is its own reference), ``away`` (the folder of its file is
+    not there now; it has not been tried) or ``failed`` (something broke that should not have; the queue
+    decides between retry and quarantine).
     """
 
     state: str

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from core.database.store import Store
 from core.database.tables import Observation, Reference
-from core.frames.outcome import ReferenceFacts
+from core.frames.outcome import ObservationFacts, ReferenceFacts
 from core.frames.queue import NO_LEASE
 from core.objects.association import lock
 from core.objects.sphere import separation_deg
@@ -24,7 +24,7 @@ __all__ = [
     "newest_first", "retire", "served_by",
 ]  # fmt: skip
 
-Placed = Observation | Reference
+Placed = Observation | ObservationFacts | Reference
 SIZE_TOLERANCE = 0.2  # of width and height, where nothing but the field's name tells the place
 MOST_NAMED = 5  # references that a sentence names
 NO_FILTER = "no filter (where its header has one, [camera] keywords names it)"

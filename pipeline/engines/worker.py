@@ -26,6 +26,7 @@ from core.frames.observations import REFUSED, REPLACED, register
 from core.frames.outcome import FrameOutcome
 from core.frames.queue import Lease, LeaseLost
 from core.frames.queue_history import waits_since
+from core.frames.reference_frames import only_itself
 from core.objects.seen_again import Rule
 from core.operations import runs
 from core.operations.freed_memory import keep_freed_memory
@@ -175,9 +176,11 @@ class Worker:
     def _outcome(self, observation: Observation) -> FrameOutcome:
         if observation.width is None:
             return self._away(observation) or self._read_anew(observation)
+        itself = only_itself(self.store, observation)
         reference = references.choose(self.store, observation)
-        if reference is None:
-            return FrameOutcome("waiting", references.missing(self.store, observation))
+        if itself is not None or reference is None:
+            waits = FrameOutcome("waiting", references.missing(self.store, observation))
+            return waits if itself is None else FrameOutcome("dropped", itself)
         try:
             prepared = prepare(reference, self.settings)
         except FrameRefused as refused:

@@ -66,3 +66,25 @@ def test_what_is_doubtful_by_its_header_is_told_as_of_a_new_frame(astrid, deep):
         hdus[0].header["MJD-OBS"] = 9.9e9
     astrid("reference", "add", f"{deep}[CCD3]", "--filter", "r")
     assert "warning: the date of its header cannot be used: " in astrid.said
+
+
+def test_a_file_that_is_a_reference_is_told_at_ingest_and_not_queued(astrid, mosaic):
+    astrid("reference", "add", mosaic / "exp0.fits")
+    assert "is queued" not in astrid.said
+    said = astrid("ingest", mosaic)
+    assert said.startswith("3 dropped, 3 queued")
+    assert "it is reference 2, and is not subtracted from itself" in said
+
+
+def test_a_file_that_is_queued_already_is_told_and_a_run_drops_it(astrid, mosaic):
+    first, _ = sorted(mosaic.iterdir())
+    queued = [row["id"] for row in astrid.json("ingest", first)]
+    astrid("reference", "add", f"{first}[CCD2]")
+    assert (
+        f"warning: frame {queued[1]} is queued, and is this exposure: `astrid run` does not subtract it from"
+        " itself, and drops it"
+    ) in " ".join(astrid.said.split())
+    astrid("queue", "drop", queued[0], queued[2])
+    (event,) = astrid.json("run")["frames"]
+    assert (event["id"], event["state"], event["seconds"]) == (queued[1], "dropped", {})
+    assert event["reason"].startswith("it is reference 1, and is not subtracted from itself")
