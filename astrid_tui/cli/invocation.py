@@ -37,6 +37,12 @@ class ReadOnlyRefused(AstridError):
     exit_code = ExitCode.USAGE
 
 
+class NobodyAsked(AstridError):
+    """A command would ask somebody at a terminal first, and there is none."""
+
+    exit_code = ExitCode.USAGE
+
+
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """The options that come before the command."""
@@ -142,15 +148,18 @@ def confirm(question: str, word: str, *, yes: bool) -> None:
 
     Raises
     ------
-    typer.BadParameter
-        Nobody can be asked: standard input is no terminal.
+    NobodyAsked
+        Standard input is no terminal.
     typer.Exit
         Something else was typed.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter(f"{question} Add --yes to do it without a terminal.", param_hint="--yes")
+        raise NobodyAsked(
+            f"{question} Standard input is no terminal, so nobody was asked and nothing was changed: --yes"
+            " goes on without asking"
+        )
     remark(question)
     typed = typer.prompt(f"Type {word} to go on", default="", show_default=False, err=True)
     if typed.strip() != word:

@@ -156,7 +156,9 @@ def test_images_of_what_was_superseded_are_told_and_then_removed(
     told = {"what": "cutouts", "bytes": size, "count": 1, "in_store": True}
     assert astrid.json("db", "prune") == {"images": [told], "free_in_file": 0, "removed": False}
     astrid("db", "prune", code=2)  # nobody can be asked
-    assert re.search(rf"nobody judged: 1 cutout of {size / 1024:.1f} KiB\. Add --yes", astrid.said)
+    assert re.search(
+        rf"nobody judged: 1 cutout of {size / 1024:.1f} KiB\. Standard .*: --yes goes", astrid.said
+    )
     assert "No images" not in astrid("show", old, "--drawing", "ascii")
 
     said = astrid("db", "prune", "--yes")

@@ -179,7 +179,11 @@ def test_where_all_is_done_the_list_says_so(astrid: Command, store: Store) -> No
 def test_many_at_once_need_a_yes_where_nobody_can_be_asked(astrid: Command, store: Store) -> None:
     add_frames(store, 1, 2, 3)
     astrid("queue", "drop", "--filter", "frame:n*", code=2)
-    assert "3 frames (3 queued)" in astrid.said
+    assert astrid.said == (
+        "astrid: drop 3 frames (3 queued)? Standard input is no terminal, so nobody was asked and nothing was"
+        " changed: --yes goes on without asking\n"
+    )
+    assert astrid.json("queue", "drop", "--filter", "frame:n*", code=2)["exit_code"] == 2
     assert states(store) == ["queued"] * 3
     assert astrid.json("queue", "drop", "--filter", "frame:n*", "--yes", "--reason", "clouds")["changed"] == 3
     assert {row["reason"] for row in astrid.json("queue", "list")["frames"]} == {"clouds"}
