@@ -16,7 +16,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
-from astrid_tui.cli.reference_words import light_in_it, record_of, summary_of
+from astrid_tui.cli.reference_words import light_in_it, light_in_itself, record_of, summary_of
 from core.errors import AstridError
 from core.text import counted
 from core.vocabulary import ExitCode
@@ -116,6 +116,7 @@ class _Work:
 
     def _build(self, group: "Group", number: int) -> None:
         from core.frames import references
+        from core.frames.reference_frames import frames_of
         from core.objects.reference_light import seen_meanwhile
         from pipeline.reference.references import built_before, from_frames
 
@@ -150,6 +151,7 @@ class _Work:
                 f"frames get reference {served_by.id}, which is newer than {row.id}: `astrid reference retire"
                 f" {served_by.id}` goes back to it"
             )
+        notes += light_in_itself(row, frames_of(self._store, row))
         for note in notes + light_in_it(
             row, seen_meanwhile(self._store, row), blind=self._settings.review.blind
         ):

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from core.vocabulary import ORDERED, ObservationState
+
 if TYPE_CHECKING:
-    from core.database.tables import Reference
+    from core.database.tables import Observation, Reference
 
 LISTED = 5  # names of transients that one warning tells
 
@@ -18,6 +20,21 @@ def light_in_it(row: "Reference", names: list[str], *, blind: bool) -> list[str]
         f"{count} that reviewers judged real{told} shone while its frames were taken, or may have: what is"
         f" subtracted from it lacks that light. `astrid reference retire {row.id}` goes back to the one"
         " before"
+    ]
+
+
+def light_in_itself(row: "Reference", frames: list["Observation"]) -> list[str]:
+    """What is to be said of frames of a coadd that a run subtracts from it, or did."""
+    states = [frame.state for frame in frames]
+    queued = sum(state in {*ORDERED, ObservationState.RUNNING} for state in states)
+    done = states.count(ObservationState.DONE)
+    counts = [(queued, "queued", "is", "are"), (done, "processed", "was", "were")]
+    told = [f"{count} {one if count == 1 else many} {what}" for count, what, one, many in counts if count]
+    if not told:
+        return []
+    return [
+        f"of the {row.n_frames} frames of reference {row.id}, {' and '.join(told)}: what is new in a frame is"
+        " subtracted from itself in part by a reference that it is in"
     ]
 
 

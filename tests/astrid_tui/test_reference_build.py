@@ -1,12 +1,16 @@
 """`astrid reference build` of folders: one command builds a reference of each field, filter and chip."""
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from sqlmodel import col, update
 
+from core.database.store import open_store
+from core.database.tables import Observation
 from tests.astrid_tui.command import Command
 from tests.astrid_tui.mosaics import CHIPS, SIDE
 from tests.pipeline.measured import measured_once
@@ -256,3 +260,18 @@ def test_a_reference_without_room_is_told_of_with_what_to_do(astrid, mosaic, tmp
     assert astrid.said == f"astrid: {told}\n"
     assert [each.name for each in (tmp_path / "home" / "references").iterdir()] == []
     assert astrid.json("reference", "build", *one)["n_frames"] == 2
+
+
+def test_how_many_of_its_frames_are_queued_or_were_processed_is_told(astrid, mosaic, tmp_path):
+    astrid("reference", "build", mosaic)
+    assert "subtracted from itself" not in astrid.said
+    ids = [row["id"] for row in astrid.json("ingest", mosaic)]
+    astrid("queue", "drop", ids[1])
+    with closing(open_store(f"sqlite:///{tmp_path}/home/astrid.db")) as store, store.write() as db:
+        db.exec(update(Observation).where(col(Observation.id) == ids[0]).values(state="done"))
+    astrid("reference", "build", mosaic)
+    for number, counts in (1, "1 is queued and 1 was processed"), (2, "1 is queued"), (3, "2 are queued"):
+        assert (
+            f"warning: of the 2 frames of reference {number}, {counts}: what is new in a frame is subtracted"
+            " from itself in part by a reference that it is in\n"
+        ) in astrid.said
