@@ -97,6 +97,16 @@ def realbogus_versions(ctx: typer.Context, incomplete: str) -> Words:
     return own + _found(ctx, incomplete, find)
 
 
+def reference_numbers(ctx: typer.Context, incomplete: str) -> Words:
+    """Numbers of references, the newest first, each with how it was made."""
+    from core.frames.references import newest_first
+
+    def find(store: Store, begun: str) -> Words:
+        return [(str(row.id), row.chosen) for row in newest_first(store) if str(row.id).startswith(begun)]
+
+    return _found(ctx, incomplete, find)
+
+
 def candidate_orders(incomplete: str) -> list[str]:
     """What a page of candidates can be ordered by, and with a minus before it, descending."""
     from core.review.candidates import ORDERS

@@ -1,7 +1,5 @@
 """`astrid reference`: the images to subtract from."""
 
-from typing import TYPE_CHECKING, Annotated
-
 import typer
 
 from astrid_tui.cli.invocation import (
@@ -9,30 +7,26 @@ from astrid_tui.cli.invocation import (
     print_json,
     print_table,
     print_text,
-    storable,
     store_of,
 )
 from astrid_tui.cli.reference_add import add
 from astrid_tui.cli.reference_build import build
-from astrid_tui.cli.reference_words import record_of
+from astrid_tui.cli.reference_show import ReferenceArgument, show
+from astrid_tui.cli.reference_words import record_of, use_told
 from core.errors import AstridError
-
-if TYPE_CHECKING:
-    from core.database.tables import Reference
 
 app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no_args_is_help=True)
 
 
 app.command()(add)
 app.command()(build)
+app.command()(show)
 
 
 @app.command()
 def retire(
     context: typer.Context,
-    reference: Annotated[
-        int, typer.Argument(metavar="REFERENCE", callback=storable, help="The reference's id.")
-    ],
+    reference: ReferenceArgument,
     as_json: JsonOption = False,
 ) -> None:
     """Subtract a reference no more; differences that it made stay. Adding its file again brings it back."""
@@ -70,17 +64,10 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
                 f"{row.width}x{row.height}",
                 row.n_frames,
                 row.seeing_px and round(row.seeing_px, 2),
-                _use_told(row, served_by[row.id or 0]),
+                use_told(row, served_by[row.id or 0]),
                 row.chosen,
             )
             for row in rows
         ],
         least=(("size",), ("seeing px",), ("field",)),
     )
-
-
-def _use_told(row: "Reference", served_by: int | None) -> str:
-    """Whether frames that lie where a reference does get it, and else why not."""
-    if not row.is_current:
-        return "no, retired"
-    return "yes" if served_by == row.id else f"no, {served_by} is newer"

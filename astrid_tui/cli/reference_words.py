@@ -48,3 +48,10 @@ def summary_of(row: "Reference") -> str:
 def record_of(row: "Reference") -> dict[str, Any]:
     """It as JSON."""
     return row.model_dump(exclude={"content"})
+
+
+def use_told(row: "Reference", served_by: int | None) -> str:
+    """Whether frames that lie where a reference does get it, and else why not."""
+    if not row.is_current:
+        return "no, retired"
+    return "yes" if served_by == row.id else f"no, {served_by} is newer"

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.frames.outcome import QualityFacts
 from core.magnitudes import UPPER_LIMIT_SIGMA
@@ -48,7 +49,7 @@ def assess(frame: Frame, stars: Stars, settings: Settings, beta: float = COMMON_
         Too much of it is masked, it has too few stars, or its seeing is too poor.
     """
     limits = settings.quality
-    good = frame.mask & ~np.uint16(MaskPlane.INTERPOLATED) == 0
+    good = usable(frame)
     masked_fraction = 1.0 - float(np.mean(good))
     if masked_fraction > limits.max_masked_fraction:
         masked, most = 100.0 * masked_fraction, 100.0 * limits.max_masked_fraction
@@ -75,17 +76,13 @@ def assess(frame: Frame, stars: Stars, settings: Settings, beta: float = COMMON_
             seeing_px,
             limits.max_seeing_px,
         )
-    # Both are smooth, and a part of their pixels tells the medians as well.
-    step = max(1, math.isqrt(good.size // ENOUGH))
-    part = np.s_[::step, ::step] if good[::step, ::step].any() else np.s_[:, :]
-    variance, background = (image[part][good[part]] for image in (frame.variance, frame.background))
-    sky_rms = math.sqrt(quantile(variance[variance <= quantile(variance, 0.5)], 0.5))
+    sky, sky_rms = sky_of(frame, good)
     told, scale = _zeropoint(frame), frame.pixel_scale
     zeropoint = None if told is None else told.value
     return QualityFacts(
         seeing_px=seeing_px,
         seeing_arcsec=None if scale is None else seeing_px * scale,
-        sky=quantile(background, 0.5),
+        sky=sky,
         sky_rms=sky_rms,
         zeropoint=zeropoint,
         limit_mag=limit_magnitude(zeropoint, sky_rms, seeing_px, beta),
@@ -94,6 +91,21 @@ def assess(frame: Frame, stars: Stars, settings: Settings, beta: float = COMMON_
         zeropoint_from=None if told is None else HEADER,
         mag_system=None if told is None else told.mag_system,
     )
+
+
+def usable(frame: Frame) -> NDArray[np.bool_]:
+    """The pixels of which something can be told."""
+    good: NDArray[np.bool_] = frame.mask & ~np.uint16(MaskPlane.INTERPOLATED) == 0
+    return good
+
+
+def sky_of(frame: Frame, good: NDArray[np.bool_]) -> tuple[float, float]:
+    """The sky and its noise in electrons a pixel, where at least one pixel is good."""
+    # Both are smooth, and a part of their pixels tells the medians as well.
+    step = max(1, math.isqrt(good.size // ENOUGH))
+    part = np.s_[::step, ::step] if good[::step, ::step].any() else np.s_[:, :]
+    variance, background = (image[part][good[part]] for image in (frame.variance, frame.background))
+    return quantile(background, 0.5), math.sqrt(quantile(variance[variance <= quantile(variance, 0.5)], 0.5))
 
 
 def with_catalog(quality: QualityFacts, found: FieldStars, beta: float) -> QualityFacts:

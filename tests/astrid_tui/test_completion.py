@@ -25,6 +25,7 @@ from core.operations.processes import mark_of
 from core.vocabulary import LABELS
 from tests.astrid_tui.command import Command
 from tests.builders import add_night
+from tests.core.frames import add_reference
 
 HOSTILE = (
     "x;reboot",
@@ -99,6 +100,13 @@ def test_names_are_offered_newest_first_and_as_one_word(offered, sqlite_store) -
 def test_models_are_offered_by_their_names(offered) -> None:
     assert offered("models", "card", "r") == ["realbogus"]
     assert offered("models", "promote", "") == list(NAMES)
+
+
+def test_references_are_offered_with_how_they_were_made(offered, sqlite_store) -> None:
+    for number in range(1, 12):
+        add_reference(sqlite_store, number)
+    assert offered("reference", "show", "1") == ["11", "10", "1"]
+    assert offered("reference", "retire", "10", shell="fish") == ["10\tadded from a file"]
 
 
 def test_verdicts_are_offered_with_what_they_mean(offered) -> None:

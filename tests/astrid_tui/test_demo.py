@@ -230,7 +230,7 @@ def test_no_table_is_wider_than_a_terminal_of_80_columns(
 
 ARGUMENTS = {
     "queue list": ("--filter", "id>0", "--history"), "queue show": ("14",), "ingest": ("SCIENCE",),
-    "runs show": ("1",),
+    "runs show": ("1",), "reference show": ("1",),
     "candidates show": ("1",), "candidates label": ("2", "dipole"), "candidates note": ("2", "a note"),
     "objects show": ("1",), "objects lightcurve": ("1",), "why": ("RA", "DEC"), "forced": ("RA", "DEC"),
     "diff": ("--depth", "NEW", "REF"), "catalog near": ("RA", "DEC", "--radius", "120arcsec"),

@@ -61,8 +61,9 @@ WRITES = {
 # What the console, a file that was named or the standard output is all that these change.
 READS = {
     "simulate", "doctor", "status", "keys", "power", "diff", "review", "show", "chart", "why", "forced",
-    "health check", "health list", "queue list", "queue show", "reference list", "runs list", "runs show",
-    "runs log", "prefect status", "candidates search", "candidates list", "candidates show",
+    "health check", "health list", "queue list", "queue show", "reference list", "reference show",
+    "runs list", "runs show", "runs log", "prefect status", "candidates search",
+    "candidates list", "candidates show",
     "candidates export", "candidates stats", "candidates experts", "candidates disagreements",
     "candidates tns", "candidates mpc", "candidates fakes", "objects list", "objects show",
     "objects lightcurve", "catalog list", "catalog near", "models list", "models card",
