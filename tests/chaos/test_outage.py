@@ -158,8 +158,10 @@ def test_a_database_that_goes_away_ends_commands_and_leaves_the_service(
         running = astrid(settings, "run", wait_s=0.0)
         with closing(open_store(settings.store_url)) as store:
             assert eventually(lambda: counts_by_state(store).get("running", 0) > 0)
+        running.send_signal(signal.SIGSTOP)  # else it may be done before a server that has much to do is away
         server.stop()
         try:
+            running.send_signal(signal.SIGCONT)
             _, said = ended(running, ExitCode.UNAVAILABLE)
             assert "postgresql://" in said
             ended(astrid(settings, "status"), ExitCode.UNAVAILABLE)

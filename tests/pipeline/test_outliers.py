@@ -217,7 +217,7 @@ def test_axes_that_are_not_there_are_refused(usual, missing, tmp_path):
         load(tmp_path / "m")
 
 
-def test_axes_of_more_numbers_than_the_network_gives_are_told_not_scored(usual, tmp_path):
+def test_axes_of_more_numbers_than_the_network_gives_are_told_and_passed_over(usual, tmp_path):
     about, arrays = sighted(usual)
     wide = {
         "embedding_axes": np.ones((3, 40)),
@@ -226,8 +226,9 @@ def test_axes_of_more_numbers_than_the_network_gives_are_told_not_scored(usual, 
     }
     digest = model_file.write(tmp_path / "m", about, {**arrays, **wide})
     said = Classifier.of({"isolation_forest": (tmp_path / "m", digest)}).score(blobs(10).triplets)
-    assert "isolation_forest" not in said.by_model
+    assert said.digests["isolation_forest"] != digest
     assert "its axes are of 40 numbers" in said.remarks[0]
+    assert "the isolation_forest that comes with AstrID scores instead" in said.remarks[0]
 
 
 def test_three_examples_and_a_hundred_answers_find_a_rare_class():
