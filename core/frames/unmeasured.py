@@ -37,18 +37,23 @@ class Unmeasured:
     frames: int = 0
 
 
-def unmeasured(session: Session, objects: Sequence[SkyObject]) -> Unmeasured:
+def unmeasured(session: Session, objects: Sequence[SkyObject], most: int | None = None) -> Unmeasured:
     """What some objects lack: frames that may cover them, were processed before, and did not measure them.
 
     What moves lacks none, for it was elsewhere then. Where a frame ends is known by its radius alone: a
     place beyond its edge counts until it is tried.
+
+    Parameters
+    ----------
+    most : int, optional
+        No more frames are counted: a card is not to wait for ten thousands.
     """
     rows = [row for row in objects if not (row.moving or row.tracklet_id or row.review_label == Label.MOVING)]
     if not rows:
         return Unmeasured()
     keys = np.array([row.id for row in rows])
     places = np.array([(row.ra, row.dec) for row in rows], dtype=np.float64)  # NaN without one
-    frames = _processed_before(session, rows, keys, places)
+    frames = _processed_before(session, rows, keys, places, most)
     first = next(frames, None)
     if first is None:
         return Unmeasured()
@@ -62,6 +67,8 @@ def unmeasured(session: Session, objects: Sequence[SkyObject]) -> Unmeasured:
                 lacks[place, has[difference_id]] = False
         lacking |= lacks.any(axis=0)
         count += int(lacks.any(axis=1).sum())
+        if most is not None and count >= most:
+            return Unmeasured(int(lacking.sum()), most)
     return Unmeasured(int(lacking.sum()), count)
 
 
@@ -95,18 +102,15 @@ def of_new_objects(store: Store, observation_ids: Collection[int]) -> Unmeasured
 
 
 def _processed_before(
-    session: Session, rows: Sequence[SkyObject], keys: NDArray[np.int64], places: NDArray[np.float64]
+    session: Session,
+    rows: Sequence[SkyObject],
+    keys: NDArray[np.int64],
+    places: NDArray[np.float64],
+    most: int | None,
 ) -> Iterator[tuple[list[int], Flags]]:
     """Differences from before some objects were known, with a row of flags each: which they may cover."""
     some = max(PAIRS // len(rows), 1)
-    references = select(Reference.id, Reference.ra, Reference.dec, Reference.radius_deg)
-    for reference_id, ra, dec, radius in session.exec(references).all():
-        if ra is None or dec is None or radius is None:
-            on = np.array([row.reference_id == reference_id and row.x is not None for row in rows])
-        else:
-            on = separation_deg(places[:, 0], places[:, 1], ra, dec) <= radius
-        if not on.any():
-            continue
+    for reference_id, on in _on_references(session, rows, places, some):
         through = func.coalesce(col(Difference.forced_through), 0)
         before = (
             select_columns(
@@ -122,6 +126,8 @@ def _processed_before(
                 col(Difference.is_current),
                 through < int(keys[on].max()),
             )
+            .order_by(col(Difference.id).desc())
+            .limit(most)
         )
         for found in session.execute(before).partitions(some):
             facts = np.array([tuple(row) for row in found], dtype=np.float64)  # NaN where none is known
@@ -129,6 +135,22 @@ def _processed_before(
             away = separation_deg(frame_ra, frame_dec, places[:, 0], places[:, 1])
             may = on & (keys > known) & ~(away > reach)  # without a place on the sky it may lie there
             yield [row[0] for row in found], may
+
+
+def _on_references(
+    session: Session, rows: Sequence[SkyObject], places: NDArray[np.float64], some: int
+) -> Iterator[tuple[int, Flags]]:
+    """References that may cover any of some objects, each with flags of which."""
+    query = select(Reference.id, Reference.ra, Reference.dec, Reference.radius_deg)
+    grids = np.array([row.reference_id if row.x is not None else None for row in rows], dtype=np.float64)
+    for found in session.exec(query).partitions(some):
+        facts = np.array([tuple(row) for row in found], dtype=np.float64)  # NaN where none is known
+        number, ra, dec, radius = facts.T[:, :, np.newaxis]
+        without = np.isnan(ra + dec + radius)
+        near = separation_deg(ra, dec, places[:, 0], places[:, 1]) <= radius
+        may = np.where(without, number == grids, near)
+        for place in np.flatnonzero(may.any(axis=1)):
+            yield int(number[place, 0]), may[place]
 
 
 def _measured(session: Session, rows: Sequence[SkyObject]) -> tuple[dict[int, list[int]], Flags]:

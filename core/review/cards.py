@@ -42,6 +42,7 @@ from core.surveys.pixels import PIXEL_ARCSEC
 from core.vocabulary import OWN, ReviewState
 
 MAX_HISTORY = 200  # rows of one object's history on a card, the newest
+MOST_EARLIER = 200  # frames that are counted, which lack an object
 
 
 class CardError(AstridError):
@@ -114,7 +115,8 @@ class Card:
         The references in use that hold its light, or may (`core.objects.reference_light`), once it was
         judged real.
     earlier_frames : int
-        How many frames were processed before the object was known, and lack it (`core.frames.unmeasured`).
+        How many frames were processed before the object was known, and lack it (`core.frames.unmeasured`);
+        `MOST_EARLIER` where there are as many or more.
     taken_back_by : str or None
         The survey that took the candidate back, an alert of its own.
     stamp : CardStamp or None
@@ -213,7 +215,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         scored = scored_by(db, [row.Candidate])[chosen]
         seen_again = _seen_again(db, sky_object, epochs)
         in_references = tuple(sorted(holders_of(db, [sky_object])))
-        lacked = unmeasured(db, [shown])
+        lacked = unmeasured(db, [shown], MOST_EARLIER)
         stamped = stamp(db, sky_object, objects)
     cutouts, problem = _cutouts(row.pixels, row.Candidate)
     if row.pixels is None and not row.Candidate.is_current and row.Difference is not None:

@@ -344,7 +344,10 @@ def _seen(card: "Card") -> str:
 
 def _earlier(frames: int, past: str) -> Line:
     """That the light curve begins where the object was found, and what has it begin sooner."""
-    told = span(f"{counted(frames, 'earlier frame')} not measured", Tone.WARN)
+    from core.review.cards import MOST_EARLIER  # the store comes with it: not before the first paint
+
+    many = f"{frames}+ earlier frames" if frames >= MOST_EARLIER else counted(frames, "earlier frame")
+    told = span(f"{many} not measured", Tone.WARN)
     return (told, span(": "), span(past, Tone.KEY)) if past else (told,)
 
 

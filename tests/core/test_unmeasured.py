@@ -19,9 +19,9 @@ from tests.core.covering import FIELD, HERE, add_frame, new_object
 from tests.core.rows import add_candidate, add_object
 
 
-def frames_of(store, *keys):
+def frames_of(store, *keys, most=None):
     with store.read() as db:
-        return unmeasured(db, [db.get_one(SkyObject, key) for key in keys])
+        return unmeasured(db, [db.get_one(SkyObject, key) for key in keys], most)
 
 
 def test_frames_from_before_an_object_was_known_lack_it(store):
@@ -32,6 +32,7 @@ def test_frames_from_before_an_object_was_known_lack_it(store):
     add_frame(store, is_current=False)
     assert frames_of(store, key) == Unmeasured(1, 3)
     assert read_card(store, key).earlier_frames == 3
+    assert [frames_of(store, key, most=most).frames for most in (1, 2, 3, 4)] == [1, 2, 3, 3]
 
 
 def test_what_was_measured_or_tried_in_vain_is_not_lacked(store):

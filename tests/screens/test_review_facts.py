@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from astrid_tui.cli.spoken import card_lines
-from core.review.cards import PastVerdict, read_card
+from core.review.cards import MOST_EARLIER, PastVerdict, read_card
 from core.vocabulary import BESIDE_MASKED, DOUBT
 from screens.lines import plain
 from screens.review.facts import detail_lines, fact_lines
@@ -220,3 +220,6 @@ def test_a_card_tells_of_frames_from_before_its_object_was_known(sqlite_store, w
     assert ":past" not in only_read
     one = replace(card, earlier_frames=1)
     assert "1 earlier frame not measured: :past" in " ".join(plain(line) for line in detail_lines(one, width))
+    many = replace(card, earlier_frames=MOST_EARLIER)
+    facts = "\n".join(plain(line) for line in fact_lines(many, width, 4))
+    assert f"{MOST_EARLIER}+ earlier frames not measured: :past" in facts
