@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.frames.reference_frames import SAME_SECOND, holds
+from core.frames.made_of import SAME_SECOND, holds
 from pipeline.frame import Aligned, Difference, Exposure, Frame, PreparedReference
 from pipeline.quantile import quantile
 from pipeline.subtraction.unsubtracted import unsubtracted_part

@@ -9,37 +9,10 @@ from sqlmodel import Session, col, select
 
 from core.database.store import Store
 from core.database.tables import Observation, Reference
+from core.frames.made_of import SAME_SECOND, bare, holds
 from core.frames.outcome import ObservationFacts
 from core.frames.references import best
 from core.vocabulary import ObservationState
-
-SAME_SECOND = 1.0 / 86400.0
-
-
-def holds(
-    names: Sequence[str], epochs: tuple[float | None, float | None], name: str, mjd: float | None
-) -> bool:
-    """Whether a frame is one of those that an image is made of.
-
-    An image keeps the names of its frames, with folders where two are called the same, and the first and the
-    last of their times: a frame of that name from before or after is another.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Of the frames in the image.
-    epochs : (float or None, float or None)
-        The first and the last MJD of these.
-    name : str
-        What the frame is called.
-    mjd : float or None
-        When it was taken.
-    """
-    first, last = epochs
-    if mjd is None or first is None or last is None:
-        return False
-    is_within = first - SAME_SECOND <= mjd <= last + SAME_SECOND
-    return is_within and any(_last(each) == name for each in names)
 
 
 def frames_of(store: Store, reference: Reference) -> list[Observation]:
@@ -48,7 +21,7 @@ def frames_of(store: Store, reference: Reference) -> list[Observation]:
     if first is None or last is None:
         return []
     taken = col(Observation.mjd).between(first - SAME_SECOND, last + SAME_SECOND)
-    called = col(Observation.frame).in_(sorted({_last(str(each)) for each in reference.sources}))
+    called = col(Observation.frame).in_(sorted({bare(str(each)) for each in reference.sources}))
     with store.read() as session:
         return list(session.exec(select(Observation).where(taken, called).order_by(col(Observation.id))))
 
@@ -85,11 +58,6 @@ def _only_itself(session: Session, frame: Observation | ObservationFacts) -> str
         f"it is reference {(chosen or own[0]).id}, and is not subtracted from itself: once another reference"
         " serves its place, `astrid queue retry` queues it"
     )
-
-
-def _last(name: str) -> str:
-    """What a frame is called, without the folders that tell it from others of its name."""
-    return name.rpartition("/")[2]
 
 
 def _is_in(frame: Observation | ObservationFacts, reference: Reference) -> bool:

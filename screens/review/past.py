@@ -155,6 +155,6 @@ def past_command(screen: "ReviewScreen") -> Command:
     """The command for it."""
     return Command(
         "past",
-        "measure this object, or the marked ones, in frames from before it was known, for its light curve",
+        "measure this object, or the marked ones, in frames from before it was known",
         screen.past.measure,
     )

@@ -4,8 +4,9 @@ import pytest
 
 from core.database.store import Store
 from core.frames import references
+from core.frames.made_of import holds
 from core.frames.observations import register
-from core.frames.reference_frames import frames_of, holds, only_itself
+from core.frames.reference_frames import frames_of, only_itself
 from tests.core.frames import add_frames, add_reference, claimed, frame_facts
 
 ONE = {"sources": ("n1.fits",), "mjd_first": 60001.0, "mjd_last": 60001.0}
