@@ -71,7 +71,7 @@ class Past:
         if not marks and card is None:
             raise CommandRefused("there is no card whose earlier frames could be measured")
         if not marks and card is not None and not card.earlier_frames:
-            raise CommandRefused(f"no frame from before {safe_text(card.name, 40)} was known lacks it")
+            raise CommandRefused(f"no earlier frame lacks {safe_text(card.name, 40)}")
         from core.operations.past_process import PastProcess
 
         objects = tuple(marks) if marks else (card.object_id,) if card is not None else ()

@@ -176,7 +176,7 @@ async def test_nothing_is_begun_twice_or_in_vain(late, measurings, tmp_path):
         await vera.settled()
         await vera.press("j")
         await past(vera)
-        assert "was known lacks it" in vera.text
+        assert "no earlier frame lacks" in vera.text
         assert len(measurings.asked) == 1
 
 
