@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -25,7 +24,7 @@ from core.settings import Settings, load
 from core.text import safe_text
 from core.vocabulary import ExitCode
 from tests.chaos.nights import Night, make_night
-from tests.chaos.processes import stop
+from tests.chaos.processes import eventually, stop
 from tests.forks import Program, begin, runs_forked
 
 FRAMES = 3
@@ -79,10 +78,7 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 def until(condition: Callable[[], bool], every_s: float = 0.02) -> None:
-    end = time.monotonic() + ENDS_S
-    while not condition():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(every_s)
+    assert eventually(condition, ENDS_S, every_s), "it did not come true"
 
 
 def asked(url: str, path: str, body: object) -> Any:

@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import signal
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +23,7 @@ from core.operations.launch import log_path, start_run
 from core.operations.processes import is_alive
 from core.settings import load
 from tests.chaos.nights import Night, make_night
-from tests.chaos.processes import stop
+from tests.chaos.processes import eventually, stop
 from tests.forks import Program, runs_forked
 
 FRAMES = 4
@@ -112,10 +111,7 @@ def frames_of(store: Store) -> list[int]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + ENDS_S
-    while not condition():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.01)
+    assert eventually(condition, ENDS_S, every_s=0.01), "it did not come true"
 
 
 def test_a_detached_run_does_its_work_and_tells_of_it(astrid: Astrid) -> None:
